@@ -1,0 +1,283 @@
+"""What is said on the wire: JSON-RPC 2.0 in text frames, the parameters and results of each method.
+
+Client to daemon are *calls* (``CALLS``); daemon to client are *notifications* (``NOTIFICATIONS``).
+Unknown fields are ignored and missing ones defaulted, so an older and a newer version can talk; the two
+sides agree on a number of the protocol in ``hello``.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal
+
+import msgspec
+
+from jarvis_daemon.protocol.state import FeedEvent
+
+PROTOCOL_MIN: Final = 1
+PROTOCOL_MAX: Final = 1
+HELLO_TIMEOUT_S: Final = 5.0
+MAX_FRAME_TO_DAEMON: Final = 1 << 20
+MAX_FRAME_TO_CLIENT: Final = 16 << 20
+EVENT_QUEUE_MAX: Final = 1024
+DELTA_RING: Final = 256
+MAX_HZ_DEFAULT: Final = 1.0
+
+Role = Literal["operator", "viewer", "agent", "front", "worker"]
+"""operator: the person; viewer: reads only (kiosk); agent: a model or MCP client; front: the process with
+the TCP port; worker: a process of the daemon's own, which needs a ticket."""
+
+
+class Message(msgspec.Struct, kw_only=True, omit_defaults=False):
+    """Base of all parameters and results."""
+
+
+# --- calls ---------------------------------------------------------------------------------------------
+
+
+class Hello(Message):
+    """First call of a session; nothing else is heard before it."""
+
+    client: str = ""
+    version: str = ""
+    protocol: tuple[int, int] = (PROTOCOL_MIN, PROTOCOL_MAX)
+    role: Role = "viewer"
+    ticket: str | None = None
+    """Of a worker: the one-time ticket it read from its standard input."""
+
+
+class Welcome(Message):
+    protocol: int = PROTOCOL_MAX
+    daemon_version: str = ""
+    boot_id: str = ""
+    simulated: bool = False
+    now: float = 0.0
+    """The daemon's wall clock: clients age facts by it, not by their own."""
+    session: str = ""
+    role: Role = "viewer"
+
+
+class Subscribe(Message):
+    """``since`` maps a topic to the last ``seq`` the client has; with the same ``boot_id`` (state) or always
+    (events) only what is newer is sent. Event topics without ``since`` begin with ``history`` past events."""
+
+    topics: list[str] = []
+    max_hz: float = MAX_HZ_DEFAULT
+    since: dict[str, int] = {}
+    boot_id: str | None = None
+    history: int = 200
+
+
+class Unsubscribe(Message):
+    topics: list[str] = []
+
+
+class StateGet(Message):
+    """One snapshot of each topic, with no subscription: what a CLI command needs."""
+
+    topics: list[str] = []
+
+
+class History(Message):
+    """Past events, oldest first: the ``limit`` ones before ``before`` or after ``after`` (both exclusive)."""
+
+    topic: str = "feed"
+    before: int | None = None
+    after: int | None = None
+    since_at: float | None = None
+    limit: int = 200
+
+
+class MetricsHistory(Message):
+    """Series for sparklines: ``points`` buckets over the last ``span_s`` seconds of each id and metric."""
+
+    ids: list[str] = []
+    metrics: list[str] = []
+    span_s: float = 3600.0
+    points: int = 60
+
+
+class Series(Message):
+    """``values[i]`` is the mean from ``start_at + i * step_s``; None where nothing is known."""
+
+    start_at: float = 0.0
+    step_s: float = 0.0
+    values: list[float | None] = []
+
+
+class MetricsHistoryResult(Message):
+    """``series[id][metric]``; an id or metric of which nothing is known is absent."""
+
+    series: dict[str, dict[str, Series]] = {}
+
+
+class IncidentAck(Message):
+    """``id`` as shown by `jarvis incident list`."""
+
+    id: str = ""
+    by: str = ""
+
+
+class IncidentSilence(Message):
+    """By incident ``id``, or by ``condition`` and ``target`` (``*`` is any); at most 30 days, with a reason."""
+
+    id: str | None = None
+    condition: str = "*"
+    target: str = "*"
+    duration_s: float = 3600.0
+    reason: str = ""
+    by: str = ""
+    maintenance: bool = False
+    starts_at: float | None = None
+
+
+class IncidentUnsilence(Message):
+    id: str = ""
+
+
+class IncidentList(Message):
+    """Closed incidents too: the newest ``limit``, matching ``status`` when given."""
+
+    status: Literal["open", "closed"] | None = None
+    limit: int = 100
+
+
+class TaskLog(Message):
+    """Log lines of a task from line ``start`` (0-based). With ``follow`` each batch comes as a ``progress``
+    notification ``{lines: [...]}`` and the result when the task has ended."""
+
+    upid: str = ""
+    start: int = 0
+    limit: int = 500
+    follow: bool = False
+
+
+class TaskLogResult(Message):
+    upid: str = ""
+    lines: list[str] = []
+    next: int = 0
+    status: str = "unknown"
+    exit_text: str | None = None
+
+
+class GuestDescribe(Message):
+    """What is read on demand of one guest: its configuration, snapshots, addresses by the guest agent."""
+
+    id: str = ""
+
+
+class GuestDescription(Message):
+    id: str = ""
+    config: dict[str, Any] = {}
+    snapshots: list[dict[str, Any]] = []
+    addresses: list[str] | None = None
+    """None: not known, and ``addresses_why`` says why (no agent, not running, no right)."""
+    addresses_why: str | None = None
+
+
+class DaemonStop(Message):
+    """``marker``: leave the mark that keeps clients from starting the daemon again."""
+
+    marker: bool = True
+
+
+class Cancel(Message):
+    id: int | str = 0
+
+
+class Drop(Message):
+    """Give up rights for the rest of the session; they cannot be regained."""
+
+    role: Role = "viewer"
+
+
+class Heartbeat(Message):
+    """Of a worker, every 5 s."""
+
+    busy: bool = False
+
+
+class Ok(Message):
+    ok: bool = True
+
+
+# --- notifications -------------------------------------------------------------------------------------
+
+
+class Snapshot(Message):
+    topic: str = ""
+    seq: int = 0
+    state: dict[str, dict[str, dict[str, Any]]] = {}
+
+
+class Delta(Message):
+    """``set`` maps ``guests/guest:104`` to its changed fields, ``del`` lists paths that are gone."""
+
+    topic: str = ""
+    seq: int = 0
+    set: dict[str, dict[str, Any]] = {}
+    delete: list[str] = msgspec.field(default_factory=list, name="del")
+
+
+class Event(Message):
+    """One event of an event topic; ``event.seq`` has no holes."""
+
+    topic: str = ""
+    event: FeedEvent = msgspec.field(default_factory=FeedEvent)
+
+
+class Lagged(Message):
+    """The client was too slow: events were dropped from its queue. It asks again with its last ``seq``."""
+
+    topic: str = ""
+
+
+class Progress(Message):
+    """Of a long call; ``id`` is that call's id."""
+
+    id: int | str = 0
+    data: dict[str, Any] = {}
+
+
+class Stream(Message):
+    """Announces a binary stream: its frames begin with this id as unsigned 32 bit, big endian."""
+
+    stream: int = 0
+    kind: str = ""
+    closed: bool = False
+
+
+class Goodbye(Message):
+    """The daemon ends the session on purpose: ``stopping`` ``restarting`` ``too_slow``."""
+
+    reason: str = ""
+
+
+CALLS: Final[dict[str, tuple[type[Message], type[Message] | None]]] = {
+    "hello": (Hello, Welcome),
+    "subscribe": (Subscribe, Ok),
+    "unsubscribe": (Unsubscribe, Ok),
+    "state.get": (StateGet, None),
+    "history": (History, None),
+    "metrics.history": (MetricsHistory, MetricsHistoryResult),
+    "incident.list": (IncidentList, None),
+    "incident.ack": (IncidentAck, None),
+    "incident.silence": (IncidentSilence, None),
+    "incident.unsilence": (IncidentUnsilence, None),
+    "task.log": (TaskLog, TaskLogResult),
+    "guest.describe": (GuestDescribe, GuestDescription),
+    "daemon.stop": (DaemonStop, Ok),
+    "cancel": (Cancel, Ok),
+    "drop": (Drop, Ok),
+    "worker.heartbeat": (Heartbeat, Ok),
+}
+"""method -> (parameters, result or None where the result is plain JSON described in docs/contract.md)"""
+
+NOTIFICATIONS: Final[dict[str, type[Message]]] = {
+    "snapshot": Snapshot,
+    "delta": Delta,
+    "event": Event,
+    "lagged": Lagged,
+    "progress": Progress,
+    "stream": Stream,
+    "goodbye": Goodbye,
+}

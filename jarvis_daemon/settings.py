@@ -1,0 +1,295 @@
+"""Settings: ``config.toml``, then the environment (``JARVIS_CLUSTER__NAME``), then systemd credentials.
+
+Every field has its docstring below it; ``jarvis config show --origin`` tells where each value came from.
+An unknown key is an error that names the nearest known one. Secrets never stand in the file: a
+``*_file`` names a file (0600, relative to the config folder), the environment or a credential gives it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import stat
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+import pydantic
+from pydantic import BaseModel, ConfigDict, Field
+
+from jarvis_daemon.protocol.errors import JarvisError
+from jarvis_daemon.protocol.locate import Places
+
+ENV_PREFIX = "JARVIS_"
+NOT_SETTINGS = frozenset({"JARVIS_HOME", "JARVIS_NO_AUTOSTART", "JARVIS_APT", "JARVIS_HOST"})
+"""Variables with our prefix that steer programs and are no settings."""
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True, validate_default=True)
+
+
+class SshSettings(Section):
+    """How nodes are reached for temperatures and services; host keys are pinned in a file of ours."""
+
+    enabled: bool = True
+    """False: no SSH at all; temperatures then stay unknown."""
+    user: str = "root"
+    """The account on the nodes."""
+    key_file: str | None = None
+    """Private key; without one the agent and the usual files in ~/.ssh are tried."""
+    port: Annotated[int, Field(ge=1, le=65535)] = 22
+    """The port of sshd on the nodes."""
+    hosts: dict[str, str] = {}
+    """Node name to ``host`` or ``host:port``, where the address that PVE tells is not the one to use."""
+    timeout_s: Annotated[float, Field(gt=0, le=60)] = 5.0
+    """Deadline of one command on a node, connection included."""
+
+
+class ClusterSettings(Section):
+    """The Proxmox cluster to watch."""
+
+    name: str = "homelab"
+    """What the cluster is called on the screen and in ids."""
+    endpoints: Annotated[list[str], Field(min_length=1)]
+    """API addresses; any node serves the whole cluster, the next one is used when one fails."""
+    token_id: str
+    """``user@realm!tokenname`` of the API token."""
+    token_secret_file: str | None = None
+    """File with the token's secret, relative to the config folder."""
+    token_secret: pydantic.SecretStr | None = None
+    """Only by JARVIS_CLUSTER__TOKEN_SECRET or a systemd credential, never in the file."""
+    tls: Literal["verify", "fingerprint", "insecure"] = "verify"
+    """``verify`` by CA, ``fingerprint`` by the list below, ``insecure`` for a lab without value."""
+    ca_file: str | None = None
+    """PVE's own CA (/etc/pve/pve-root-ca.pem of a node), for ``verify``."""
+    fingerprints: list[str] = []
+    """SHA-256 fingerprints of the nodes' certificates, as `pvenode cert info` prints them."""
+    runs_on: str | None = None
+    """The node or guest that carries this daemon; unknown makes node-level writes forbidden."""
+    simulated: bool = False
+    """Set by the demo; then every connection must stay on loopback."""
+    poll_interval_s: Annotated[float, Field(ge=0.2, le=300)] = 10.0
+    """Rhythm of the two cluster-wide calls; PVE itself refreshes every 10 s."""
+    node_interval_s: Annotated[float, Field(ge=0.2, le=3600)] = 60.0
+    """Rhythm of the per-node status call."""
+    sensors_interval_s: Annotated[float, Field(ge=0.2, le=3600)] = 30.0
+    """Rhythm of the temperature reading by SSH."""
+    call_timeout_s: Annotated[float, Field(gt=0, le=120)] = 10.0
+    """Overall deadline of one API call."""
+    ssh: SshSettings = SshSettings()
+
+
+class ConditionSettings(Section):
+    """Thresholds of the conditions, shares in percent."""
+
+    storage_warning_pct: Annotated[float, Field(gt=0, le=100)] = 90.0
+    """A storage fuller than this is an error."""
+    storage_critical_pct: Annotated[float, Field(gt=0, le=100)] = 95.0
+    """A storage fuller than this is critical."""
+    memory_warning_pct: Annotated[float, Field(gt=0, le=100)] = 85.0
+    """A node with more memory in use than this is warned of."""
+    memory_critical_pct: Annotated[float, Field(gt=0, le=100)] = 95.0
+    """A node with more memory in use than this is critical."""
+    cpu_warning_pct: Annotated[float, Field(gt=0, le=100)] = 95.0
+    """A node busier than this, sustained, is warned of."""
+    cpu_sustained_s: Annotated[float, Field(ge=0)] = 300.0
+    """How long the CPU has to stay above."""
+    temperature_warning_c: float = 80.0
+    """A CPU warmer than this is warned of."""
+    temperature_critical_c: float = 92.0
+    """A CPU warmer than this is critical."""
+    hysteresis_pct: Annotated[float, Field(ge=0, le=50)] = 5.0
+    """How far below its threshold a value has to fall before the incident closes (points or °C)."""
+    grace_s: Annotated[float, Field(ge=0)] = 60.0
+    """From opening to announcing; a fault that heals within stays unannounced."""
+    backup_max_age_days: Annotated[float, Field(gt=0)] = 8.0
+    """A guest of a backup job without a good backup for longer is an incident."""
+    task_stuck_hours: Annotated[float, Field(gt=0)] = 12.0
+    """A task that runs longer is stuck."""
+    certificate_warning_days: Annotated[float, Field(ge=0)] = 21.0
+    """An API certificate that expires sooner is warned of."""
+    clock_skew_warning_s: Annotated[float, Field(gt=0)] = 5.0
+    """A node whose clock differs by more is warned of."""
+    services: dict[str, list[str]] = {}
+    """Node name to the systemd units that must run there."""
+    backup_windows: list[str] = []
+    """``HH:MM-HH:MM`` local time, when load and locks are expected and nothing is reported of them."""
+
+
+class FeedSettings(Section):
+    """Regular lines of the feed."""
+
+    heartbeat_s: Annotated[float, Field(gt=0)] = 300.0
+    """Rhythm of the heartbeat line."""
+    storage_check_s: Annotated[float, Field(gt=0)] = 1800.0
+    """Rhythm of the storage line."""
+    retention_days: Annotated[float, Field(gt=0)] = 90.0
+    """How long feed events and closed incidents are kept."""
+
+
+class ServerSettings(Section):
+    """The daemon's front door."""
+
+    group: str | None = None
+    """Unix group that may attach too (socket 0660), for a kiosk user."""
+
+
+class LogSettings(Section):
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least level that is written."""
+
+
+class AutonomySettings(Section):
+    """What may be repaired without asking; carried for the remediation room."""
+
+    level: Annotated[int, Field(ge=0, le=4)] = 2
+    """L0 observe, L1 alert, L2 recommend, L3 act and report, L4 act silently."""
+
+
+class Settings(Section):
+    cluster: ClusterSettings | None = None
+    conditions: ConditionSettings = ConditionSettings()
+    feed: FeedSettings = FeedSettings()
+    server: ServerSettings = ServerSettings()
+    log: LogSettings = LogSettings()
+    autonomy: AutonomySettings = AutonomySettings()
+
+
+@dataclass
+class Loaded:
+    """Settings and where each value came from: dotted key to ``file`` ``env NAME`` ``credential`` ``default``."""
+
+    settings: Settings
+    origins: dict[str, str] = field(default_factory=dict)
+
+
+def load(places: Places, environ: Mapping[str, str] | None = None) -> Loaded:
+    """Read the settings. Raises ``config_invalid`` with file, key and the nearest known key."""
+    env = os.environ if environ is None else environ
+    tree: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    if places.config_file.exists():
+        tree = _read_toml(places.config_file)
+        if "token_secret" in (tree.get("cluster") or {}):
+            raise JarvisError(
+                "config_invalid", f"{places.config_file} holds a secret: cluster.token_secret",
+                next='Put it into a file of mode 0600 and name that by token_secret_file = "pve-token".',
+            )  # fmt: skip
+        origins |= {key: f"file {places.config_file}" for key, _ in _leaves(tree)}
+    for name, value in sorted(env.items()):
+        if name.startswith(ENV_PREFIX) and name not in NOT_SETTINGS and "__" in name:
+            key = name.removeprefix(ENV_PREFIX).lower().replace("__", ".")
+            _put(tree, key, _env_value(key, value))
+            origins[key] = f"env {name}"
+    _check_keys(tree, Settings, "", places.config_file)
+    try:
+        settings = Settings.model_validate(tree)
+    except pydantic.ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        key = ".".join(str(part) for part in first["loc"])
+        where = origins.get(key, f"file {places.config_file}")
+        raise JarvisError(
+            "config_invalid", f"The setting {key} is not usable ({where})", why=first["msg"]
+        ) from None
+    if settings.cluster is not None:
+        _load_secret(settings.cluster, places, env, origins)
+    for key, _ in _leaves(settings.model_dump()):
+        origins.setdefault(key, "default")
+    return Loaded(settings, origins)
+
+
+def _load_secret(cluster: ClusterSettings, places: Places, env: Mapping[str, str], origins: dict[str, str]) -> None:
+    if cluster.token_secret is not None:
+        return
+    candidates: list[tuple[Path, str]] = []
+    if folder := env.get("CREDENTIALS_DIRECTORY"):
+        candidates.append((Path(folder) / "pve-token", "credential pve-token"))
+    if cluster.token_secret_file:
+        path = Path(cluster.token_secret_file).expanduser()
+        candidates.append((path if path.is_absolute() else places.config_dir / path, f"file {path}"))
+    for path, origin in candidates:
+        if not path.exists():
+            continue
+        if origin.startswith("file") and stat.S_IMODE(path.stat().st_mode) & 0o077:
+            raise JarvisError(
+                "config_invalid",
+                f"The secret file {path} can be read by others",
+                next=f"Run `chmod 600 {path}`.",
+            )
+        try:
+            cluster.token_secret = pydantic.SecretStr(path.read_text().strip())
+        except OSError as error:
+            raise JarvisError("config_invalid", f"The secret file {path} cannot be read", why=str(error)) from error
+        origins["cluster.token_secret"] = origin
+        return
+    raise JarvisError(
+        "config_invalid", "The API token's secret is not to be found",
+        why="no token_secret_file that exists, no JARVIS_CLUSTER__TOKEN_SECRET, no credential",
+        next="Run `jarvis setup`.",
+    )  # fmt: skip
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text())
+    except tomllib.TOMLDecodeError as error:
+        raise JarvisError("config_invalid", f"{path} is not TOML", why=str(error)) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise JarvisError("config_invalid", f"{path} cannot be read", why=str(error)) from error
+
+
+def _env_value(key: str, value: str) -> Any:
+    """A TOML value where it reads as one and the field is no string (lists, numbers, booleans)."""
+    annotation = _annotation(key)
+    if annotation in {str, str | None, pydantic.SecretStr, pydantic.SecretStr | None}:
+        return value
+    try:
+        return tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return [part.strip() for part in value.split(",")] if get_origin(annotation) is list else value
+
+
+def _annotation(key: str) -> Any:
+    model: Any = Settings
+    for part in key.split("."):
+        fields = getattr(_model_of(model), "model_fields", {})
+        if part not in fields:
+            return None
+        model = fields[part].annotation
+    return model
+
+
+def _model_of(annotation: Any) -> type[BaseModel] | None:
+    for candidate in (annotation, *get_args(annotation)):
+        if isinstance(candidate, type) and issubclass(candidate, BaseModel):
+            return candidate
+    return None
+
+
+def _put(tree: dict[str, Any], key: str, value: Any) -> None:
+    *parents, last = key.split(".")
+    for part in parents:
+        tree = tree.setdefault(part, {})
+    tree[last] = value
+
+
+def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in tree.items():
+        if isinstance(value, Mapping) and value:
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _check_keys(tree: Mapping[str, Any], model: type[BaseModel], prefix: str, path: Path) -> None:
+    for key, value in tree.items():
+        if key not in model.model_fields:
+            near = difflib.get_close_matches(key, model.model_fields, n=1)
+            hint = f"did you mean `{prefix}{near[0]}`?" if near else f"known: {', '.join(model.model_fields)}"
+            raise JarvisError("config_invalid", f"Unknown setting `{prefix}{key}` in {path}", why=hint)
+        section = _model_of(model.model_fields[key].annotation)
+        if section is not None and isinstance(value, Mapping):
+            _check_keys(value, section, f"{prefix}{key}.", path)
