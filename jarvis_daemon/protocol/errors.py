@@ -76,7 +76,7 @@ class JarvisError(Exception):
         what: str,
         *,
         why: str = "",
-        next: str = "",
+        next: str = "",  # noqa: A002  the word the person reads
         data: dict[str, Any] | None = None,
     ) -> None:
         row = ERRORS[code]
