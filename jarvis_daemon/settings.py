@@ -44,6 +44,8 @@ class SshSettings(Section):
     """The port of sshd on the nodes."""
     hosts: dict[str, str] = {}
     """Node name to ``host`` or ``host:port``, where the address that PVE tells is not the one to use."""
+    known_hosts_file: str | None = None
+    """Pinned host keys; without one, ``known_hosts`` in the data folder, which `jarvis setup` fills."""
     timeout_s: Annotated[float, Field(gt=0, le=60)] = 5.0
     """Deadline of one command on a node, connection included."""
 

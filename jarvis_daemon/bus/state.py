@@ -5,6 +5,7 @@ Entities are kept twice: as structs for rooms, as plain dicts for the wire. A de
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -42,6 +43,8 @@ class StateTopic:
         self._structs: dict[str, dict[str, Entity]] = {c: {} for c in self.plain}
         self._ring: deque[StateDelta] = deque(maxlen=DELTA_RING)
         self._listeners: list[Callable[[StateDelta], None]] = []
+        self.settled = asyncio.Event()
+        """Set by the room that owns the topic once its first picture is there."""
 
     def get(self, collection: str, entity_id: str, kind: type[E]) -> E | None:
         """The struct of one entity, or None."""

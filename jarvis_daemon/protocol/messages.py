@@ -72,9 +72,14 @@ class Unsubscribe(Message):
 
 
 class StateGet(Message):
-    """One snapshot of each topic, with no subscription: what a CLI command needs."""
+    """One snapshot of each topic, with no subscription: what a CLI command needs.
+
+    The result is ``{now, topics: {topic: {seq, settled, state}}}``. ``wait_s``: how long to wait for topics of
+    which the daemon, just started, has no first picture yet (``settled`` false).
+    """
 
     topics: list[str] = []
+    wait_s: float = 0.0
 
 
 class History(Message):
@@ -190,6 +195,30 @@ class Drop(Message):
     role: Role = "viewer"
 
 
+class StreamOpen(Message):
+    """Open a binary stream of a ``kind`` that a room offers; the result names its id."""
+
+    kind: str = ""
+
+
+class StreamOpened(Message):
+    stream: int = 0
+
+
+class StreamClose(Message):
+    stream: int = 0
+
+
+class WorkerConfig(Message):
+    """Asked by a worker once it is in: its settings and secrets."""
+
+
+class WorkerConfigResult(Message):
+    name: str = ""
+    settings: dict[str, Any] = {}
+    secrets: dict[str, str] = {}
+
+
 class Heartbeat(Message):
     """Of a worker, every 5 s."""
 
@@ -268,6 +297,9 @@ CALLS: Final[dict[str, tuple[type[Message], type[Message] | None]]] = {
     "daemon.stop": (DaemonStop, Ok),
     "cancel": (Cancel, Ok),
     "drop": (Drop, Ok),
+    "stream.open": (StreamOpen, StreamOpened),
+    "stream.close": (StreamClose, Ok),
+    "worker.config": (WorkerConfig, WorkerConfigResult),
     "worker.heartbeat": (Heartbeat, Ok),
 }
 """method -> (parameters, result or None where the result is plain JSON described in docs/contract.md)"""

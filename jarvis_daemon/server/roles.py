@@ -1,0 +1,28 @@
+"""Which role may call what. A role that is missing from a method's row may not call it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from jarvis_daemon.protocol.messages import CALLS, Role
+
+_READS: Final = frozenset({
+    "subscribe", "unsubscribe", "state.get", "history", "metrics.history", "incident.list", "task.log",
+    "guest.describe", "cancel", "drop",
+})  # fmt: skip
+_WORKER: Final = frozenset({"worker.config", "worker.heartbeat", "stream.open", "stream.close", "cancel", "drop"})
+
+ALLOWED: Final[dict[Role, frozenset[str]]] = {
+    "operator": frozenset(CALLS) - {"hello", "worker.config", "worker.heartbeat"},
+    "front": _READS | {"stream.open", "stream.close", "worker.config", "worker.heartbeat"},
+    "agent": _READS,
+    "viewer": _READS,
+    "worker": _WORKER,
+}
+NEEDS_TICKET: Final[frozenset[Role]] = frozenset({"worker", "front"})
+READS_TOPICS: Final[frozenset[Role]] = frozenset({"operator", "front", "agent", "viewer"})
+
+
+def may_drop(current: Role, wanted: Role) -> bool:
+    """A session may only take a role whose calls it has already: rights are dropped, never gained."""
+    return ALLOWED[wanted] <= ALLOWED[current] and (wanted in READS_TOPICS) <= (current in READS_TOPICS)
