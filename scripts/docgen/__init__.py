@@ -1,0 +1,9 @@
+"""Writes the documentation that follows from the code, so that it cannot drift.
+
+* ``source``         docstrings of fields, read from the source text
+* ``contract``       docs/contract.md from protocol/messages.py, state.py and errors.py
+* ``schema``         docs/protocol.schema.json from the same structs
+* ``configuration``  docs/configuration.md from settings.py
+
+`scripts/generate-contract` writes all of them; with ``--check`` it only says which are not current.
+"""
