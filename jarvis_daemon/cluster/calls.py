@@ -1,0 +1,215 @@
+"""Every call to the Proxmox VE API that this client can make, in one table.
+
+``tests/contracts/test_pve_calls.py`` holds path, method, each parameter and each privilege against the
+published schemas of 8.4 and 9.1.3. What is not listed here cannot be called. Only reads so far.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from jarvis_daemon.cluster.shapes import Version
+from jarvis_daemon.protocol.errors import JarvisError
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A parameter of query or body, as PVE spells it; ``since`` is the first version that takes it."""
+
+    name: str
+    optional: bool = True
+    since: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Privilege:
+    """``name`` on ``path`` (a template as the call's own); ``since``/``until`` bound the versions that ask it."""
+
+    name: str
+    path: str
+    since: str | None = None
+    until: str | None = None
+
+    def asked_by(self, version: Version) -> bool:
+        if self.since is not None and not version.at_least(self.since):
+            return False
+        return self.until is None or not version.at_least(self.until)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call. ``path`` holds ``{node}`` ``{vmid}`` … for the arguments that belong into it."""
+
+    name: str
+    path: str
+    reply: Literal["list", "object"]
+    parameters: tuple[Parameter, ...] = ()
+    privileges: tuple[Privilege, ...] = ()
+    """What the server demands (403 without)."""
+    reveals: tuple[Privilege, ...] = ()
+    """What the server does not demand but silently hides rows or numbers without."""
+    method: Literal["GET", "POST", "PUT", "DELETE"] = "GET"
+    since: str | None = None
+
+    @property
+    def writes(self) -> bool:
+        return self.method != "GET"
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """Names of the path's placeholders, in order."""
+        return tuple(re.findall(r"\{(\w+)\}", self.path))
+
+    @property
+    def node_scoped(self) -> bool:
+        """True: the endpoint hands it on to the node that is named, which may be dead."""
+        return "{node}" in self.path
+
+
+_SYS = (Privilege("Sys.Audit", "/"),)
+_NODE = (Privilege("Sys.Audit", "/nodes/{node}"),)
+_VM = (Privilege("VM.Audit", "/vms/{vmid}"),)
+_STORAGE = (Privilege("Datastore.Audit", "/storage/{storage}"),)
+_AGENT = (
+    Privilege("VM.Monitor", "/vms/{vmid}", until="9.0"),
+    Privilege("VM.GuestAgent.Audit", "/vms/{vmid}", since="9.0"),
+)
+_EVERYTHING = (
+    Privilege("Sys.Audit", "/nodes"),
+    Privilege("VM.Audit", "/vms"),
+    Privilege("Datastore.Audit", "/storage"),
+)
+_RRD = (Parameter("timeframe", optional=False), Parameter("cf"))
+_TASKS = (
+    Parameter("limit"), Parameter("start"), Parameter("since"), Parameter("until"), Parameter("source"),
+    Parameter("typefilter"), Parameter("vmid"), Parameter("errors"),
+)  # fmt: skip
+
+_TABLE: Final = (
+    Call("version", "/version", "object"),
+    Call("cluster_status", "/cluster/status", "list", privileges=_SYS),
+    Call("cluster_resources", "/cluster/resources", "list", (Parameter("type"),), reveals=_EVERYTHING),
+    Call("cluster_tasks", "/cluster/tasks", "list", reveals=_SYS),
+    Call("ha_status", "/cluster/ha/status/current", "list", privileges=_SYS),
+    Call("backup_jobs", "/cluster/backup", "list", privileges=_SYS),
+    Call("replication_jobs", "/cluster/replication", "list", reveals=(Privilege("VM.Audit", "/vms"),)),
+    Call(
+        "metrics_export",
+        "/cluster/metrics/export",
+        "object",
+        (Parameter("start-time"), Parameter("history"), Parameter("local-only")),
+        privileges=_SYS,
+        since="8.4",
+    ),
+    Call("permissions", "/access/permissions", "object", (Parameter("path"),)),
+    Call("node_status", "/nodes/{node}/status", "object", privileges=_NODE),
+    Call("node_time", "/nodes/{node}/time", "object", privileges=_NODE),
+    Call("node_certificates", "/nodes/{node}/certificates/info", "list"),
+    Call("node_services", "/nodes/{node}/services", "list", privileges=_NODE),
+    Call("node_rrd", "/nodes/{node}/rrddata", "list", _RRD, privileges=_NODE),
+    Call("node_tasks", "/nodes/{node}/tasks", "list", _TASKS, reveals=_NODE),
+    Call("node_replication", "/nodes/{node}/replication", "list", (Parameter("guest"),), reveals=_VM),
+    Call("node_storages", "/nodes/{node}/storage", "list", (Parameter("content"),), reveals=_STORAGE),
+    Call("task_status", "/nodes/{node}/tasks/{upid}/status", "object", reveals=_NODE),
+    Call(
+        "task_log",
+        "/nodes/{node}/tasks/{upid}/log",
+        "list",
+        (Parameter("start"), Parameter("limit")),
+        reveals=_NODE,
+    ),
+    Call("vm_status", "/nodes/{node}/qemu/{vmid}/status/current", "object", privileges=_VM),
+    Call("ct_status", "/nodes/{node}/lxc/{vmid}/status/current", "object", privileges=_VM),
+    Call("vm_config", "/nodes/{node}/qemu/{vmid}/config", "object", (Parameter("current"),), privileges=_VM),
+    Call("ct_config", "/nodes/{node}/lxc/{vmid}/config", "object", (Parameter("current"),), privileges=_VM),
+    Call("vm_rrd", "/nodes/{node}/qemu/{vmid}/rrddata", "list", _RRD, privileges=_VM),
+    Call("ct_rrd", "/nodes/{node}/lxc/{vmid}/rrddata", "list", _RRD, privileges=_VM),
+    Call("vm_snapshots", "/nodes/{node}/qemu/{vmid}/snapshot", "list", privileges=_VM),
+    Call("ct_snapshots", "/nodes/{node}/lxc/{vmid}/snapshot", "list", privileges=_VM),
+    Call("vm_addresses", "/nodes/{node}/qemu/{vmid}/agent/network-get-interfaces", "object", privileges=_AGENT),
+    Call("ct_addresses", "/nodes/{node}/lxc/{vmid}/interfaces", "list", privileges=_VM),
+    Call("storage_rrd", "/nodes/{node}/storage/{storage}/rrddata", "list", _RRD, privileges=_STORAGE),
+    Call(
+        "storage_content",
+        "/nodes/{node}/storage/{storage}/content",
+        "list",
+        (Parameter("content"), Parameter("vmid")),
+        privileges=_STORAGE,
+        reveals=_VM,
+    ),
+)
+
+CALLS: Final[dict[str, Call]] = {call.name: call for call in _TABLE}
+
+TOKEN_PRIVILEGES: Final = (
+    Privilege("Sys.Audit", "/"),
+    Privilege("VM.Audit", "/vms"),
+    Privilege("Datastore.Audit", "/storage"),
+    Privilege("VM.Monitor", "/vms", until="9.0"),
+    Privilege("VM.GuestAgent.Audit", "/vms", since="9.0"),
+)
+"""What the daemon's token needs, each with propagation; shown by ``jarvis setup``. The last two only for the
+addresses of VMs."""
+
+OPTIONAL_PRIVILEGES: Final = frozenset({"VM.Monitor", "VM.GuestAgent.Audit"})
+"""Without these everything but the addresses of VMs is seen."""
+
+
+def needed_privileges(version: Version, *, optional: bool = True) -> list[tuple[str, str]]:
+    """(privilege, path) that a token needs on a cluster of ``version``."""
+    return [
+        (privilege.name, privilege.path)
+        for privilege in TOKEN_PRIVILEGES
+        if privilege.asked_by(version) and (optional or privilege.name not in OPTIONAL_PRIVILEGES)
+    ]
+
+
+_SEGMENTS: Final = {
+    "node": re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"),
+    "vmid": re.compile(r"[1-9][0-9]{2,8}"),
+    "storage": re.compile(r"[A-Za-z][A-Za-z0-9_.-]*"),
+    "upid": re.compile(r"UPID:[A-Za-z0-9:_.@!+=-]+"),
+}
+
+
+def fill(call: Call, arguments: dict[str, Any], version: Version | None = None) -> tuple[str, dict[str, str]]:
+    """The path and the parameters of a call, as they go out.
+
+    Names are given as in Python (``start_time`` for ``start-time``); None is left out; booleans become 0/1,
+    since PVE refuses true and false. Raises ``invalid_params`` for a missing, unknown or unusable argument
+    (an empty node would ask for another path) and ``unavailable`` where ``version`` is too old.
+    """
+    if call.since is not None and version is not None and not version.at_least(call.since):
+        raise _too_old(f"The call {call.name}", call.since, version)
+    given = {key: value for key, value in arguments.items() if value is not None}
+    path = call.path
+    for key in call.arguments:
+        text = str(given.pop(key, ""))
+        if not _SEGMENTS[key].fullmatch(text):
+            raise JarvisError("invalid_params", f"{text!r} cannot be a {key}", why=f"asked for {call.name}")
+        path = path.replace(f"{{{key}}}", text)
+    parameters: dict[str, str] = {}
+    for parameter in call.parameters:
+        key = parameter.name.replace("-", "_")
+        if key not in given:
+            if not parameter.optional:
+                raise JarvisError("invalid_params", f"{call.name} needs {parameter.name}")
+            continue
+        if parameter.since is not None and version is not None and not version.at_least(parameter.since):
+            raise _too_old(f"The parameter {parameter.name} of {call.name}", parameter.since, version)
+        value = given.pop(key)
+        parameters[parameter.name] = str(int(value)) if isinstance(value, bool) else str(value)
+    if given:
+        raise JarvisError("invalid_params", f"{call.name} takes no {', '.join(sorted(given))}")
+    return path, parameters
+
+
+def _too_old(what: str, since: str, version: Version) -> JarvisError:
+    return JarvisError(
+        "unavailable",
+        f"{what} needs Proxmox VE {since}",
+        why=f"the cluster runs {version.text}",
+        next="Update the nodes.",
+    )
