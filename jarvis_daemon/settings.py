@@ -23,6 +23,7 @@ from jarvis_daemon.protocol.errors import JarvisError
 from jarvis_daemon.protocol.locate import Places
 
 ENV_PREFIX = "JARVIS_"
+BACKUP_WINDOW = r"^([01]?\d|2[0-3]):[0-5]\d-([01]?\d|2[0-3]):[0-5]\d$"
 NOT_SETTINGS = frozenset({"JARVIS_HOME", "JARVIS_NO_AUTOSTART", "JARVIS_APT", "JARVIS_HOST"})
 """Variables with our prefix that steer programs and are no settings."""
 
@@ -115,9 +116,11 @@ class ConditionSettings(Section):
     """An API certificate that expires sooner is warned of."""
     clock_skew_warning_s: Annotated[float, Field(gt=0)] = 5.0
     """A node whose clock differs by more is warned of."""
+    guest_memory_sustained_s: Annotated[float, Field(ge=0)] = 60.0
+    """How long a guest has to use 98 % of its memory before it counts as out of memory."""
     services: dict[str, list[str]] = {}
     """Node name to the systemd units that must run there."""
-    backup_windows: list[str] = []
+    backup_windows: list[Annotated[str, Field(pattern=BACKUP_WINDOW)]] = []
     """``HH:MM-HH:MM`` local time, when load and locks are expected and nothing is reported of them."""
 
 
