@@ -52,9 +52,10 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
 
 def _run(where: Places, options: argparse.Namespace) -> str:
     from jarvis_daemon import logs, settings
-    from jarvis_daemon.app import build
 
     loaded = settings.load(where).settings
+    from jarvis_daemon.app import build  # after the settings: a mistake there is told at once
+
     logs.set_up(loaded.log.level, options.log_file)
     chosen = [
         part

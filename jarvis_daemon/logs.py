@@ -18,6 +18,7 @@ _SECRETS: Final = re.compile(
     r"|(://[^/\s:@]+:)[^@\s/]+(?=@)",
     re.IGNORECASE,
 )
+_SECRET_NAMES: Final = re.compile(r"password|secret|ticket|token$|authorization|api[_-]?key", re.IGNORECASE)
 ROTATE_BYTES: Final = 5_000_000
 ROTATE_KEEP: Final = 3
 
@@ -25,6 +26,15 @@ ROTATE_KEEP: Final = 3
 def redact(text: str) -> str:
     """Replace what looks like a secret: tokens, passwords, user info in URLs."""
     return _SECRETS.sub(lambda match: f"{match[1] or match[2] or match[3]}***", text)
+
+
+def redact_tree(value: Any) -> Any:
+    """``redact`` in every string of plain data; what stands under a secret's name goes whole."""
+    if isinstance(value, dict):
+        return {k: "***" if _SECRET_NAMES.search(str(k)) else redact_tree(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [redact_tree(item) for item in value]
+    return redact(value) if isinstance(value, str) else value
 
 
 class JsonLines(logging.Formatter):
@@ -42,7 +52,7 @@ class JsonLines(logging.Formatter):
             line |= data
         if record.exc_info and record.exc_info[0] is not None:
             line["error"] = "".join(traceback.format_exception(*record.exc_info))
-        return redact(json.dumps(line, ensure_ascii=False, default=str))
+        return json.dumps(redact_tree(line), ensure_ascii=False, default=lambda value: redact(str(value)))
 
 
 def set_up(level: str, log_file: Path | None) -> None:
