@@ -57,13 +57,10 @@ def _run(where: Places, options: argparse.Namespace) -> str:
     from jarvis_daemon.app import build  # after the settings: a mistake there is told at once
 
     logs.set_up(loaded.log.level, options.log_file)
-    chosen = [
-        part
-        for name in ("nodes", "guests", "speed", "seed")
-        if (value := getattr(options, name)) is not None
-        for part in (f"--{name}", str(value))
-    ]
-    daemon = build(where, loaded, chosen)
+    for name in ("nodes", "guests", "speed", "seed"):
+        if (value := getattr(options, name)) is not None:
+            setattr(loaded.demo, name, value)
+    daemon = build(where, loaded)
 
     async def serve() -> str:
         loop = asyncio.get_running_loop()

@@ -6,7 +6,6 @@ import asyncio
 import fcntl
 import logging
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -58,7 +57,6 @@ class Daemon:
     places: Places
     settings: Settings
     clock: Clock
-    simulator_arguments: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         self._ending: asyncio.Future[Ending] | None = None
@@ -78,7 +76,7 @@ class Daemon:
         try:
             await store.open()
             if self.places.demo:
-                simulator = Simulator(self.places, self.clock, self.simulator_arguments)
+                simulator = Simulator(self.places, self.clock, self.settings.demo)
                 self.settings.cluster = await simulator.attach()
                 spawn(self._restart_without(simulator), name="simulator-lease")
             return await self._serve(store)
@@ -157,6 +155,6 @@ async def _refresh_clients(server: Server, clock: Clock) -> None:
         server.publish_clients()
 
 
-def build(places: Places, settings: Settings, simulator_arguments: Sequence[str] = ()) -> Daemon:
+def build(places: Places, settings: Settings) -> Daemon:
     """A daemon on the machine's clocks."""
-    return Daemon(places, settings, SystemClock(), simulator_arguments)
+    return Daemon(places, settings, SystemClock())

@@ -12,7 +12,6 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
 from typing import Any, Final
 
 import pydantic
@@ -20,19 +19,17 @@ import pydantic
 from jarvis_daemon.clock import Clock
 from jarvis_daemon.protocol.errors import JarvisError
 from jarvis_daemon.protocol.locate import Places
-from jarvis_daemon.settings import ClusterSettings, SshSettings
+from jarvis_daemon.settings import ClusterSettings, DemoSettings, SshSettings
 
 _log = logging.getLogger("jarvis.demo")
 START_TIMEOUT_S: Final = 30.0
-POLL_INTERVAL_S: Final = 5.0
-"""Livelier than a real cluster's 10 s: a demo is there to be broken and watched."""
 
 
 class Simulator:
     """``attach`` gives the settings of the simulated cluster; ``gone`` is set when the simulator ends."""
 
-    def __init__(self, places: Places, clock: Clock, arguments: Sequence[str] = ()) -> None:
-        self._places, self._clock, self._arguments = places, clock, list(arguments)
+    def __init__(self, places: Places, clock: Clock, demo: DemoSettings) -> None:
+        self._places, self._clock, self._demo = places, clock, demo
         self._writer: asyncio.StreamWriter | None = None
         self._reader: asyncio.StreamReader | None = None
 
@@ -88,10 +85,17 @@ class Simulator:
             return subprocess.Popen(
                 [
                     sys.executable, "-m", "jarvis_daemon.simulator", "--dir", str(folder),
-                    "--control", str(self._places.simulator_socket), *self._arguments,
+                    "--control", str(self._places.simulator_socket), *self._arguments(),
                 ],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/",
             )  # fmt: skip
+
+    def _arguments(self) -> list[str]:
+        chosen = {
+            "--stat-interval": self._demo.stat_interval_s, "--nodes": self._demo.nodes,
+            "--guests": self._demo.guests, "--speed": self._demo.speed, "--seed": self._demo.seed,
+        }  # fmt: skip
+        return [part for name, value in chosen.items() if value is not None for part in (name, str(value))]
 
     def _failed(self, why: str) -> JarvisError:
         log = self._places.simulator_dir / "simulator.log"
@@ -105,7 +109,8 @@ class Simulator:
             name=told["cluster"], endpoints=told["endpoints"], token_id=told["token_id"],
             token_secret=pydantic.SecretStr(told["token_secret"]), tls="fingerprint",
             fingerprints=told["fingerprints"], runs_on=told["runs_on"], simulated=True,
-            poll_interval_s=POLL_INTERVAL_S, node_interval_s=20, sensors_interval_s=10,
+            poll_interval_s=self._demo.poll_interval_s, node_interval_s=self._demo.node_interval_s,
+            sensors_interval_s=self._demo.sensors_interval_s,
             ssh=SshSettings(
                 user=ssh["user"], key_file=ssh["key_file"], hosts=ssh["hosts"], known_hosts_file=true_keys
             ),

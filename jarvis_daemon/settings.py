@@ -142,6 +142,27 @@ class ServerSettings(Section):
     """Unix group that may attach too (socket 0660), for a kiosk user."""
 
 
+class DemoSettings(Section):
+    """The simulated homelab that is watched where no cluster is configured."""
+
+    poll_interval_s: Annotated[float, Field(ge=0.2, le=300)] = 5.0
+    """Livelier than a real cluster's 10 s: a demo is there to be broken and watched."""
+    node_interval_s: Annotated[float, Field(ge=0.2, le=3600)] = 20.0
+    """Rhythm of the per-node status call."""
+    sensors_interval_s: Annotated[float, Field(ge=0.2, le=3600)] = 10.0
+    """Rhythm of the temperature reading."""
+    stat_interval_s: Annotated[float, Field(ge=0.1, le=300)] = 5.0
+    """How often the simulated nodes measure themselves; a real pvestatd takes 10 s."""
+    nodes: Annotated[int, Field(ge=1, le=64)] | None = None
+    """Scale the homelab to so many nodes."""
+    guests: Annotated[int, Field(ge=0, le=20000)] | None = None
+    """Scale the homelab to so many guests."""
+    speed: Annotated[float, Field(gt=0, le=1000)] | None = None
+    """How fast tasks, loads and faults run; wall clocks stay real."""
+    seed: int | None = None
+    """The simulator's random numbers, for a run that can be repeated."""
+
+
 class LogSettings(Section):
     level: Literal["debug", "info", "warning", "error"] = "info"
     """Least level that is written."""
@@ -159,6 +180,7 @@ class Settings(Section):
     conditions: ConditionSettings = ConditionSettings()
     feed: FeedSettings = FeedSettings()
     server: ServerSettings = ServerSettings()
+    demo: DemoSettings = DemoSettings()
     log: LogSettings = LogSettings()
     autonomy: AutonomySettings = AutonomySettings()
 
