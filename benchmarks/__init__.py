@@ -1,0 +1,1 @@
+"""The budgets, measured: `make bench`. Each benchmark is a file with ``run() -> list[Row]``."""
