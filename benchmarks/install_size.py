@@ -21,7 +21,7 @@ def run() -> list[Row]:
     ours = sum(size_mb(ROOT / name) for name in ("jarvis_cli", "jarvis_daemon"))
     return [
         Row(
-            "core install", libraries + ours, "MB", 90, baseline=f"python's own environment {empty_mb():.2f} MB",
+            "core install", libraries + ours, "MB", 90,
             note=f"libraries {libraries:.1f}, Jarvis itself {ours:.1f}, without bytecode, by {tool}",
         )
     ]  # fmt: skip
@@ -48,13 +48,6 @@ def quietly(*command: str) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"{command[0]}: {done.stderr.strip()[-300:]}")
-
-
-def empty_mb() -> float:
-    with tempfile.TemporaryDirectory(prefix="jarvis-bench-") as folder:
-        target = Path(folder) / "venv"
-        quietly(sys.executable, "-m", "venv", "--without-pip", str(target))
-        return size_mb(target)
 
 
 def size_mb(folder: Path) -> float:
