@@ -82,6 +82,7 @@ _EVERYTHING = (
     Privilege("Datastore.Audit", "/storage"),
 )
 _RRD = (Parameter("timeframe", optional=False), Parameter("cf"))
+_LOG = (Parameter("start"), Parameter("limit"))
 _TASKS = (
     Parameter("limit"), Parameter("start"), Parameter("since"), Parameter("until"), Parameter("source"),
     Parameter("typefilter"), Parameter("vmid"), Parameter("errors"),
