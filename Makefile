@@ -25,6 +25,7 @@ check: setup ## ruff, mypy --strict, import rules, locks without hosts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy -p benchmarks -p scripts.docgen
 	$(BIN)/lint-imports --no-logo
 	@! grep -rn '://' requirements/ || { echo 'a lock names a host; run make lock'; exit 1; }
 
