@@ -1,0 +1,102 @@
+"""`jarvis feed`: what happened, and with ``-f`` what happens."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any, Final
+
+import typer
+
+from jarvis_cli import shapes, views
+from jarvis_cli.group import Reading, verb
+from jarvis_cli.output import json_text
+from jarvis_cli.session import Session, session
+from jarvis_cli.values import parse_duration
+from jarvis_daemon.protocol.errors import JarvisError
+
+app = verb()
+
+BACKOFF_FIRST_S: Final = 0.25
+BACKOFF_FACTOR: Final = 1.7
+BACKOFF_MAX_S: Final = 10.0
+_pause = threading.Event()
+"""Never set: its wait is an interruptible pause between two attempts to attach."""
+
+
+@app.command("feed", cls=Reading, epilog="jarvis feed --since 1h\njarvis feed -f -o jsonl")
+def feed(
+    ctx: typer.Context,
+    follow: bool = typer.Option(False, "-f", "--follow", help="Go on with what happens, until Ctrl-C."),
+    since: str | None = typer.Option(None, "--since", help="Only what is younger, like 10m or 2h.", metavar="TIME"),
+    limit: int | None = typer.Option(
+        None, "-n", "--limit", min=0, help="At most so many past events (50, with --since 1000)."
+    ),
+) -> None:
+    """What happened, newest last."""
+    run = session(ctx)
+    count = limit if limit is not None else 1000 if since is not None else 50
+    since_s = _since(since)
+    if follow and run.out.format in {"json", "yaml"}:
+        raise JarvisError("invalid_params", f"-f has no end, and {run.out.format} needs one", next="Use -o jsonl.")
+    with run.link() as link:
+        now = float(link.welcome.get("now") or time.time())
+        params: dict[str, Any] = {"topic": "feed", "limit": count}
+        if since_s is not None:
+            params["since_at"] = now - since_s
+        answer = link.call("history", params)
+        events = answer["events"]
+        simulated = bool(link.welcome.get("simulated"))
+    if not follow:
+        rows = [shapes.shape(event, shapes.EVENT) for event in events]
+        document = {"simulated": simulated, "events": rows}
+        run.out.emit(document, lambda look: [views.event_line(e, look, now) for e in events], rows=rows)
+        return
+    _print(run, events)
+    _follow(run, int(answer.get("last_seq") or 0))
+
+
+def _since(text: str | None) -> float | None:
+    try:
+        return None if text is None else parse_duration(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--since") from None
+
+
+def _print(run: Session, events: list[dict[str, Any]]) -> None:
+    if run.out.format == "jsonl":
+        run.out.lines(json_text(shapes.shape(event, shapes.EVENT)) for event in events)
+    else:
+        look, now = run.out.look, time.time()
+        run.out.lines(views.event_line(event, look, now) for event in events)
+
+
+def _follow(run: Session, last_seq: int) -> None:
+    """Follow from ``last_seq`` on, across restarts of the daemon: nothing is missed and nothing told twice."""
+    pause = BACKOFF_FIRST_S
+    lost = False
+    while True:
+        try:
+            with run.link() as link:
+                if lost:
+                    run.out.note("The daemon is back.")
+                lost, pause = False, BACKOFF_FIRST_S
+                link.subscribe(["feed"], since={"feed": last_seq})
+                link.settimeout(None)
+                for note in link.notifications():
+                    method, params = note.get("method"), note.get("params") or {}
+                    if method == "event" and int(params["event"]["seq"]) > last_seq:
+                        last_seq = int(params["event"]["seq"])
+                        _print(run, [params["event"]])
+                    elif method == "lagged":
+                        link.subscribe(["feed"], since={"feed": last_seq})
+                    if run.out.closed:
+                        return
+        except JarvisError as error:
+            if error.code not in {"daemon_unreachable", "timed_out"}:
+                raise
+            if not lost:
+                run.out.note(f"The daemon went away ({error.why or error.what}); waiting for it …")
+            lost = True
+            _pause.wait(pause)
+            pause = min(BACKOFF_MAX_S, pause * BACKOFF_FACTOR)

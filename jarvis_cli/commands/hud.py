@@ -1,0 +1,33 @@
+"""`jarvis hud`: the full-screen display."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from jarvis_cli.group import Command, verb
+from jarvis_cli.session import Session, session
+from jarvis_daemon.protocol.errors import JarvisError
+
+app = verb()
+
+
+@app.command("hud", cls=Command, epilog="jarvis hud --kiosk\njarvis --host me@box hud")
+def hud(
+    ctx: typer.Context,
+    kiosk: bool = typer.Option(False, "--kiosk", help="Look, do not touch: for a wall display."),
+    no_boot: bool = typer.Option(False, "--no-boot", help="Without the opening sequence."),
+) -> None:
+    """The full-screen display; `q` leaves it, `?` shows the keys."""
+    raise typer.Exit(open_hud(session(ctx), kiosk=kiosk, boot=not no_boot))
+
+
+def open_hud(run: Session, *, kiosk: bool = False, boot: bool = True) -> int:
+    """Run the display until it is left; its exit code."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise JarvisError("invalid_params", "The display needs a terminal", next="`jarvis status` needs none.")
+    with run.socket() as path:
+        from jarvis_cli.hud.app import run as run_hud
+
+        return run_hud(path, kiosk=kiosk, boot=boot)

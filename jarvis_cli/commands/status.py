@@ -1,0 +1,78 @@
+"""`jarvis status`: the whole homelab at a glance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import typer
+
+from jarvis_cli import shapes, views
+from jarvis_cli.group import Reading, verb
+from jarvis_cli.session import session
+from jarvis_cli.state import Picture, picture
+from jarvis_cli.style import Look
+from jarvis_cli.table import Cell
+from jarvis_daemon.protocol.health import EXIT_CODE, State, assess
+
+app = verb()
+
+EXAMPLES = """
+jarvis status
+jarvis status -o json | jq '.guests[] | select(.status == "unknown") | .name'
+jarvis status -q >/dev/null || echo "look at the homelab"
+"""
+
+
+@app.command("status", cls=Reading, epilog=EXAMPLES)
+def status(ctx: typer.Context) -> None:
+    """The whole homelab at a glance.
+
+    Exits with 0 when it is healthy, 10 when degraded, 11 when critical.
+    """
+    run = session(ctx)
+    with run.link() as link:
+        found = picture(link, "cluster", "incidents")
+    state, now = found.state, found.now
+    document = shapes.status(state, now, simulated=found.simulated)
+    run.out.emit(document, lambda look: lines(found, state, now, look))
+    raise typer.Exit(EXIT_CODE[document["health"]])
+
+
+def lines(found: Picture, state: State, now: float, look: Look) -> Iterator[str]:
+    """Header, what is wrong, nodes, guests, incidents."""
+    yield from header(state, now, look, simulated=found.simulated)
+    nodes, guests = shapes.nodes(state, now), shapes.guests(state, now)
+    yield ""
+    yield views.title("NODES", look, f"{sum(n['status'] == 'online' for n in nodes)} of {len(nodes)} online")
+    yield from views.node_table(nodes, look, now, indent="  ").lines(look)
+    yield ""
+    yield views.title("GUESTS", look, views.guest_counts(guests) or "none seen")
+    if guests:
+        yield from views.guest_table(guests, look, now, indent="  ").lines(look)
+    opened = shapes.open_incidents(state)
+    yield ""
+    yield views.title("INCIDENTS", look, f"{len(opened)} open" if opened else "none")
+    if opened:
+        yield from views.incident_table(opened, look, now, indent="  ").lines(look)
+
+
+def header(state: State, now: float, look: Look, *, simulated: bool) -> Iterator[str]:
+    """``homelab · ● healthy · quorate 4/4 · data 4 s old · SIMULATED`` and a line for each reason."""
+    level, reasons = assess(state, now)
+    clusters = list(state.get("clusters", {}).values())
+    word = views.state_cell(level, look)
+    parts = [Cell(", ".join(str(c.get("name")) for c in clusters) or "no cluster yet", "bold"), word]
+    parts += [views.quorum_note(cluster) for cluster in clusters]
+    parts.append(views.age_note(state, now))
+    if simulated:
+        parts.append(Cell("SIMULATED", "warn"))
+    yield views.headline(parts, look)
+    opened = {str(i.get("title")) for i in shapes.open_incidents(state)}
+    for reason in reasons:
+        if reason not in opened:
+            yield "  " + views.paint(views.state_cell(level, look), look).split(" ")[0] + f" {reason}"
+    for cluster in clusters:
+        for endpoint, why in (cluster.get("endpoints_failed") or {}).items():
+            yield look.paint(f"  {endpoint} does not answer: {why}", "warn")
+        if missing := cluster.get("missing_privileges"):
+            yield look.paint(f"  The token lacks {', '.join(missing)}: what they show is unknown here.", "warn")

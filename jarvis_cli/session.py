@@ -1,0 +1,91 @@
+"""One run of the command line: its options, its output, and the link to the daemon made when first needed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, cast
+
+import typer
+
+from jarvis_cli.output import Output
+from jarvis_daemon.protocol.errors import JarvisError
+from jarvis_daemon.protocol.locate import Places, places
+from jarvis_daemon.protocol.plain import PlainClient
+from jarvis_daemon.protocol.version import VERSION
+
+TIMEOUT_S: Final = 10.0
+
+
+@dataclass
+class Session:
+    """Options that every command takes; ``Output`` holds those about output."""
+
+    out: Output = field(default_factory=Output)
+    no_input: bool = False
+    autostart: bool = True
+    timeout_s: float = TIMEOUT_S
+    host: str | None = None
+    places: Places = field(default_factory=places)
+
+    @property
+    def remote(self) -> str | None:
+        """The other machine whose daemon is meant, by ``--host`` or JARVIS_HOST."""
+        return self.host or os.environ.get("JARVIS_HOST") or None
+
+    @contextlib.contextmanager
+    def socket(self, *, start: bool = True) -> Iterator[Path]:
+        """The socket to attach to: of the daemon here, started if need be, or forwarded from ``--host``."""
+        if host := self.remote:
+            from jarvis_cli.remote import forwarded
+
+            with forwarded(host, self.places, timeout_s=self.timeout_s) as path:
+                yield path
+            return
+        if start and self.autostart:
+            from jarvis_daemon.protocol.launch import ensure_daemon
+
+            yield ensure_daemon(self.places, on_start=lambda: self.out.note("Starting the daemon …"))
+        else:
+            yield self.places.socket
+
+    @contextlib.contextmanager
+    def link(self, *, start: bool = True, role: str = "viewer") -> Iterator[PlainClient]:
+        """A session with the daemon: a *viewer* for what only reads, an *operator* for what acts.
+        Raises ``daemon_unreachable`` and its like."""
+        with self.socket(start=start) as path, connect(path, self.timeout_s, role=role) as link:
+            theirs = str(link.welcome.get("daemon_version") or "")
+            if theirs and theirs != VERSION:
+                self.out.note(
+                    f"The daemon is version {theirs}, this command {VERSION}; `jarvis daemon restart` evens them."
+                )
+            yield link
+
+    def local_only(self, command: str) -> None:
+        """Refuse ``--host`` for what touches files of this machine. Raises ``invalid_params``."""
+        if host := self.remote:
+            raise JarvisError(
+                "invalid_params", f"`jarvis {command}` works on its own machine only, not with --host",
+                next=f"Run `ssh {host} jarvis {command}`.",
+            )  # fmt: skip
+
+    def need_input(self, option: str, what: str) -> None:
+        """Before a question: without a person to answer it, name the option. Raises ``invalid_params``."""
+        import sys
+
+        if self.no_input or not sys.stdin.isatty():
+            raise JarvisError(
+                "invalid_params", f"{what} has to be asked, and nobody can answer here", next=f"Give {option}."
+            )
+
+
+def connect(path: Path, timeout_s: float, *, role: str = "viewer") -> PlainClient:
+    return PlainClient.connect(path, client="jarvis-cli", version=VERSION, timeout_s=timeout_s, role=role)
+
+
+def session(ctx: typer.Context) -> Session:
+    """The session of this run."""
+    return cast(Session, ctx.find_root().obj)
