@@ -1,4 +1,4 @@
-"""scripts/bootstrap: what it asks of a machine, and that nothing is done twice. No network; Python is a stand-in."""
+"""scripts/bootstrap: what it asks of a machine; nothing is done twice. No network, and Python is a stand-in."""
 
 from __future__ import annotations
 
