@@ -127,24 +127,22 @@ class Proxmox:
         if self._closed:
             raise JarvisError("unavailable", "The connection to the cluster is closed")
         path, parameters = fill(call, arguments, self.version)
-        total = self._timeout_s if timeout_s is None else timeout_s
         ready = [endpoint for endpoint in among if self._breakers[endpoint.url].admits()]
-        if not ready:
-            raise self._summary([error for e in among if (error := self._breakers[e.url].error) is not None])
         tries = ready[:1] if call.writes else ready[:2]
-        began = self._clock.monotonic()
+        now = asyncio.get_running_loop().time
+        end = now() + (self._timeout_s if timeout_s is None else timeout_s)
         errors: list[JarvisError] = []
-        for position, endpoint in enumerate(tries):
-            last = position == len(tries) - 1
-            left = total - (self._clock.monotonic() - began)
+        for endpoint in tries:
+            share = 1.0 if endpoint is tries[-1] else FIRST_SHARE
             asked = Asked(endpoint.url, call, arguments, self._token_id, self._trusted)
             try:
-                return await self._attempt(endpoint, asked, path, parameters, left if last else left * FIRST_SHARE)
+                return await self._attempt(endpoint, asked, path, parameters, (end - now()) * share)
             except _Failed as failed:
-                errors.append(failed.verdict.error)
                 if not failed.verdict.elsewhere:
-                    break
-        raise self._summary(errors)
+                    raise failed.verdict.error from None
+                errors.append(failed.verdict.error)
+        left_alone = [self._breakers[endpoint.url].error for endpoint in among if endpoint not in tries]
+        raise _summary([*errors, *(error for error in left_alone if error is not None)])
 
     async def _attempt(
         self, endpoint: Endpoint, asked: Asked, path: str, parameters: dict[str, str], timeout_s: float
@@ -196,23 +194,22 @@ class Proxmox:
             with contextlib.suppress(JarvisError):
                 self.version = parse_version(data)
 
-    def _summary(self, errors: list[JarvisError]) -> JarvisError:
-        """One error for what several endpoints said: a refused token outweighs silence."""
-        heaviest = max(errors, key=lambda error: _WEIGHT.get(error.code, 0))
-        unreached = [
-            error for error in errors if error.code == "cluster_unreachable" and not error.data.get("node")
-        ]
-        if len(errors) < 2 or len(unreached) < len(errors):
-            return heaviest
-        told = {str(error.data.get("endpoint")): error.why for error in errors}
-        if len(told) < 2:
-            return heaviest
-        return JarvisError(
-            "cluster_unreachable",
-            "No endpoint of the cluster answers",
-            why="; ".join(f"{url}: {why}" for url, why in told.items()),
-            data={"endpoints": told},
-        )
+
+def _summary(errors: list[JarvisError]) -> JarvisError:
+    """One error for what several endpoints said: a refused token outweighs silence."""
+    for error in errors:
+        if error.data.get("node"):
+            return error
+    heaviest = max(errors, key=lambda error: _WEIGHT.get(error.code, 0))
+    told = {str(error.data.get("endpoint")): error.why for error in errors}
+    if len(told) < 2 or any(error.code != "cluster_unreachable" for error in errors):
+        return heaviest
+    return JarvisError(
+        "cluster_unreachable",
+        "No endpoint of the cluster answers",
+        why="; ".join(f"{url}: {why}" for url, why in told.items()),
+        data={"endpoints": told},
+    )
 
 
 class _Failed(Exception):
