@@ -92,7 +92,7 @@ class Output:
     def warn(self, text: str) -> None:
         """One line on stderr, with ``--quiet`` too."""
         try:
-            _write(sys.stderr, text + "\n")
+            _write(sys.stderr, detect(sys.stderr, color=self.color).glyphs(text) + "\n")
         except BrokenPipeError:
             drop(sys.stderr)
 

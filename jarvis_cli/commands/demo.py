@@ -60,11 +60,13 @@ def refuse_real(run: Session) -> None:
 def start(run: Session, *, nodes: int | None, guests: int | None, speed: float | None) -> None:
     sizes = {"--nodes": nodes, "--guests": guests}
     asked = [part for name, value in sizes.items() if value is not None for part in (name, str(value))]
-    if asked and (answers(run.places.socket) or answers(run.places.simulator_socket)):
+    if asked and answers(run.places.socket):
         raise JarvisError(
             "already_running", f"The simulated homelab runs already; {asked[0]} takes effect when it starts",
-            next="Run `jarvis daemon stop`; the homelab ends a minute later.",
+            next="Run `jarvis daemon stop` first.",
         )  # fmt: skip
+    if asked and answers(run.places.simulator_socket):  # it outlives its daemon by a minute
+        control.ask(run.places.simulator_socket, {"cmd": "stop"})
     arguments = [*asked, *(["--speed", str(speed)] if speed is not None else [])]
     ensure_daemon(
         run.places, force=True, arguments=arguments, timeout_s=45,

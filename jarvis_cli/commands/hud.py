@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Awaitable, Callable
 
 import typer
 
@@ -30,4 +31,21 @@ def open_hud(run: Session, *, kiosk: bool = False, boot: bool = True) -> int:
     with run.socket() as path:
         from jarvis_cli.hud.app import run as run_hud
 
-        return run_hud(path, kiosk=kiosk, boot=boot)
+        local = run.remote is None
+        return run_hud(
+            path, kiosk=kiosk, boot=boot, simulated=local and run.places.demo,
+            start_daemon=_starter(run) if local and run.autostart else None,
+        )  # fmt: skip
+
+
+def _starter(run: Session) -> Callable[[], Awaitable[None]]:
+    """What the display does, once an outage, when nothing listens any more."""
+
+    async def start() -> None:
+        import asyncio
+
+        from jarvis_daemon.protocol.launch import ensure_daemon
+
+        await asyncio.to_thread(ensure_daemon, run.places)
+
+    return start
