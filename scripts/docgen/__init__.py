@@ -4,6 +4,7 @@
 * ``contract``       docs/contract.md from protocol/messages.py, state.py and errors.py
 * ``schema``         docs/protocol.schema.json from the same structs
 * ``configuration``  docs/configuration.md from settings.py
+* ``commands``       docs/commands.md from `jarvis --spec`
 
 `scripts/generate-contract` writes all of them; with ``--check`` it only says which are not current.
 """

@@ -6,13 +6,14 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from scripts.docgen import configuration, contract, schema
+from scripts.docgen import commands, configuration, contract, schema
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGES: dict[str, Callable[[], str]] = {
     "contract.md": contract.render,
     "protocol.schema.json": schema.render,
     "configuration.md": configuration.render,
+    "commands.md": commands.render,
 }
 
 
