@@ -41,6 +41,7 @@ class SshNodes:
     def __init__(self, settings: ClusterSettings, *, known_hosts: Path, clock: Clock) -> None:
         self._settings = settings.ssh
         self._simulated = settings.simulated
+        self._key_file = os.path.expanduser(settings.ssh.key_file or "")
         self._known_hosts = known_hosts
         self._clock = clock
         self._connections: dict[str, asyncssh.SSHClientConnection] = {}
@@ -114,8 +115,8 @@ class SshNodes:
         trusted = trusted_keys(self._known_hosts, target)
         client = make_client(target)
         options: dict[str, Any] = {}
-        if self._settings.key_file:
-            options["client_keys"] = [os.path.expanduser(self._settings.key_file)]
+        if self._key_file:
+            options["client_keys"] = [self._key_file]
             options["agent_path"] = None
         try:
             return await asyncssh.connect(

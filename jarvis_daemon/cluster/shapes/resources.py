@@ -129,7 +129,7 @@ def parse_resources(data: Any) -> Resources:
         elif kind == "node":
             _add(nodes, _node(row, dropped))
         elif kind == "pool":
-            _add(pools, name(row.get("pool")))
+            _add(pools, _pool(row, dropped))
         else:
             ignored[text(kind) or "without a type"] += 1
     return Resources(
@@ -140,6 +140,13 @@ def parse_resources(data: Any) -> Resources:
 def _add(to: list[Any], found: Any) -> None:
     if found is not None:
         to.append(found)
+
+
+def _pool(row: Row, dropped: Dropped) -> str | None:
+    pool = name(row.get("pool"))
+    if pool is None:
+        drop(dropped, "pool without a name")
+    return pool
 
 
 def _node(row: Row, dropped: Dropped) -> NodeRow | None:
@@ -171,7 +178,7 @@ def _guest(row: Row, kind: GuestKind, dropped: Dropped) -> GuestRow | None:
         drop(dropped, "guest without a node")
         return None
     get = row.get
-    status = _GUEST_STATUS.get(get("status", ""), "unknown")
+    status = _GUEST_STATUS.get(str(get("status")), "unknown")
     return GuestRow(
         vmid=vmid,
         kind=kind,

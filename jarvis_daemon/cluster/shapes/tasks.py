@@ -91,7 +91,10 @@ def parse_task_status(data: Any, cluster: str) -> Task | None:
         if task is not None:
             task.status = task_outcome(exit_text, ended=True)
         return task
-    return _task(row, cluster, None, None)
+    task = _task(row, cluster, None, None)
+    if task is not None and row.get("status") == "running":
+        task.status, task.ended_at = "running", None
+    return task
 
 
 def _task(row: Row, cluster: str, exit_text: str | None, dropped: Dropped | None) -> Task | None:

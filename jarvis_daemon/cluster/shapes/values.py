@@ -10,7 +10,7 @@ import math
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from jarvis_daemon.protocol.errors import JarvisError
 from jarvis_daemon.protocol.text import clean
@@ -20,18 +20,28 @@ Dropped = Counter[str]
 """Why rows were left out, and how many: ``{"guest without a vmid": 1}``."""
 
 
+_LARGEST: Final = 2**63 - 1
+"""What travels as JSON and fits SQLite; larger is nonsense."""
+
+
 def integer(value: Any) -> int | None:
     """An int from a number or text; None for anything else, for ``""`` and for not-a-number."""
-    if type(value) is int:
-        return value
-    found = number(value)
-    return None if found is None else int(found)
+    if type(value) is not int:
+        found = number(value)
+        if found is None:
+            return None
+        value = int(found)
+    return value if -_LARGEST <= value <= _LARGEST else None
 
 
 def number(value: Any) -> float | None:
     """A finite float from a number or text."""
     if type(value) is float or type(value) is int:
-        return float(value) if math.isfinite(value) else None
+        try:
+            found = float(value)
+        except OverflowError:
+            return None
+        return found if math.isfinite(found) else None
     if isinstance(value, str):
         try:
             found = float(value)
