@@ -157,6 +157,11 @@ class Inventory:
         self._remembered |= {r.id: r for r in changed}
         return changed, gone
 
+    def forget_saved(self) -> None:
+        """The store failed: everything is to be written again."""
+        self._remembered.clear()
+        self.guests.all_changed()
+
     # --- missing from a reply ------------------------------------------------------------------------
 
     def _settle_missing(self, merged: Merged, storages: dict[str, Storage], now: float) -> None:

@@ -98,6 +98,9 @@ class GuestMerger:
         changed, self._changed = self._changed, set()
         return changed
 
+    def all_changed(self) -> None:
+        self._changed = set(self.entities)
+
     def _believe(self, key: str, row: GuestRow, now: float) -> Stop | None:
         share = None
         if row.memory_used_bytes is not None and row.memory_total_bytes and row.status == "running":

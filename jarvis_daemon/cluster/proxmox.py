@@ -76,6 +76,15 @@ class Proxmox:
         }
 
     @property
+    def errors(self) -> dict[str, JarvisError]:
+        """The same with codes."""
+        return {url: breaker.error for url, breaker in self._breakers.items() if breaker.error is not None}
+
+    def answered_by(self, name: str) -> str | None:
+        """The endpoint that answered the call ``name`` last."""
+        return self._answered_by.get(name)
+
+    @property
     def received_bytes(self) -> int:
         return sum(endpoint.received_bytes for endpoint in self._endpoints)
 
@@ -108,6 +117,11 @@ class Proxmox:
                 next="Add another node to cluster.endpoints.",
             )
         return await self._ask(CALLS[name], arguments, others, timeout_s)
+
+    async def ask_at(self, url: str, name: str, /, *, timeout_s: float | None = None, **arguments: Any) -> Any:
+        """The same of one endpoint and no other: is it well? Raises as ``call``."""
+        chosen = [endpoint for endpoint in self._endpoints if endpoint.url == url]
+        return await self._ask(CALLS[name], arguments, chosen, timeout_s)
 
     def retry_now(self) -> None:
         """Ask every endpoint again with the next call, the refused ones too: a person looks, or mended it."""

@@ -8,7 +8,7 @@ from typing import Final
 from jarvis_daemon.cluster.conditions.picture import Picture
 from jarvis_daemon.cluster.conditions.round import Round
 from jarvis_daemon.cluster.conditions.tasks import describe, evidence_of, unmended
-from jarvis_daemon.cluster.shapes import BackupJob
+from jarvis_daemon.cluster.shapes import BackupJob, ReplicationJob
 from jarvis_daemon.incidents.lines import span
 from jarvis_daemon.protocol.state import Guest
 from jarvis_daemon.settings import ConditionSettings
@@ -71,18 +71,26 @@ def replication(picture: Picture, found: Round, settings: ConditionSettings) -> 
     if picture.replications is None or not picture.is_fresh("replication"):
         return
     found.cover("replication-failed")
-    for job in picture.replications:
-        if job.disabled or not (job.fail_count or job.error):
-            continue
-        guest_id = f"guest:{job.vmid}"
-        name = picture.name_of(guest_id)
-        ago = f" Last good run {span(picture.now - job.last_sync_at)} ago." if job.last_sync_at else ""
-        found.report(
-            "replication-failed", guest_id, "error", f"The replication of {name} fails",
-            f"To {job.target}: {job.error or 'no reason given'}.{ago}",
-            evidence={
-                "node": job.source, "job": job.id, "to": job.target, "fail_count": job.fail_count,
-                "error": job.error, "last_sync_at": job.last_sync_at,
-            },
-            settled=f"The replication of {name} works again",
-        )  # fmt: skip
+    unread = {node for node in picture.replications if not picture.is_fresh("replication", node)}
+    for target in found.active("replication-failed"):
+        guest = picture.guests.get(target)
+        if guest is None or guest.node in unread:
+            found.skip("replication-failed", target)
+    for job in [job for node, jobs in picture.replications.items() if node not in unread for job in jobs]:
+        if not job.disabled and (job.fail_count or job.error):
+            _report_replication(picture, found, job)
+
+
+def _report_replication(picture: Picture, found: Round, job: ReplicationJob) -> None:
+    guest_id = f"guest:{job.vmid}"
+    name = picture.name_of(guest_id)
+    ago = f" Last good run {span(picture.now - job.last_sync_at)} ago." if job.last_sync_at else ""
+    found.report(
+        "replication-failed", guest_id, "error", f"The replication of {name} fails",
+        f"To {job.target}: {job.error or 'no reason given'}.{ago}",
+        evidence={
+            "node": job.source, "job": job.id, "to": job.target, "fail_count": job.fail_count,
+            "error": job.error, "last_sync_at": job.last_sync_at,
+        },
+        settled=f"The replication of {name} works again",
+    )  # fmt: skip

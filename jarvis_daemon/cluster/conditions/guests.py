@@ -15,6 +15,7 @@ SLACK_S: Final = 30.0
 """Between a guest's end, PVE's rhythm of 10 s and ours."""
 AFTER_BOOT_S: Final = 300.0
 """For how long a node that came up may still be starting its guests."""
+UNWATCHED_S: Final = 600.0
 NODE_WIDE: Final = frozenset({"stopall", "migrateall", "suspendall"})
 CLUSTER_WIDE: Final = frozenset({"bulkshutdown", "bulksuspend", "bulkmigrate"})
 NEVER_STOP: Final = frozenset({"qmstart", "vzstart", "vncproxy", "termproxy", "spiceproxy", "vncshell", "qmconfig"})
@@ -41,7 +42,7 @@ def crashed(picture: Picture, found: Round, settings: ConditionSettings) -> None
             or not picture.is_fresh("tasks") or tasks_source is None or (tasks_source.ok_at or 0) < stop.seen_at
         ):  # fmt: skip
             found.skip("guest-crashed", guest.id)
-        elif _explained(picture, guest, stop):
+        elif _explained(picture, guest, stop) or _forgotten(picture, stop):
             del stops[stop.guest]
         else:
             _report_crash(picture, found, guest, stop)
@@ -71,6 +72,13 @@ def _explained(picture: Picture, guest: Guest, stop: Stop) -> bool:
         task.started_at <= end and (task.ended_at or picture.now) >= begin and _may_stop(task, guest)
         for task in picture.tasks.values()
     )
+
+
+def _forgotten(picture: Picture, stop: Stop) -> bool:
+    """It was not watched for a while, and the list of tasks does not reach back so far: nobody can say."""
+    since = picture.tasks_since_at
+    unseen = stop.seen_at - stop.last_running_at > UNWATCHED_S
+    return unseen and (since is None or since > stop.last_running_at)
 
 
 def _may_stop(task: Task, guest: Guest) -> bool:

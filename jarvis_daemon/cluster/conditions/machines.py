@@ -19,7 +19,7 @@ RUNS: Final = frozenset({"active", "activating", "reloading", "refreshing"})
 
 def unreachable(picture: Picture, found: Round, settings: ConditionSettings) -> None:
     """Offline by the cluster's own word; or online by that word, and mute when it is asked itself."""
-    if not (picture.is_fresh("resources") and picture.is_fresh("status")):
+    if not picture.is_fresh("resources"):
         return
     found.cover("node-unreachable")
     source = picture.source("resources")

@@ -61,7 +61,10 @@ class Picture:
     units: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Node name -> systemd unit -> ``active`` ``inactive`` ``failed`` …"""
     backups: Backups | None = None
-    replications: list[ReplicationJob] | None = None
+    replications: Mapping[str, list[ReplicationJob]] | None = None
+    """Node -> the jobs that it is the source of; a node whose list was not read yet has an empty one."""
+    tasks_since_at: float | None = None
+    """The list of tasks reaches back to here, Unix seconds."""
     in_window: bool = False
     """Within a configured backup window."""
 

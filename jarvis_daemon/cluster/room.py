@@ -1,0 +1,61 @@
+"""The room of the cluster: builds the watch from settings, starts and stops it, offers what is read on demand."""
+
+from __future__ import annotations
+
+from jarvis_daemon.bus import Bus, Feed
+from jarvis_daemon.clock import Clock
+from jarvis_daemon.cluster.conditions import Judge
+from jarvis_daemon.cluster.history import History
+from jarvis_daemon.cluster.inventory import Inventory
+from jarvis_daemon.cluster.monitor import Monitor
+from jarvis_daemon.cluster.proxmox import Proxmox
+from jarvis_daemon.cluster.reads import Reads
+from jarvis_daemon.cluster.scene import Scene
+from jarvis_daemon.cluster.sources import Sources
+from jarvis_daemon.cluster.ssh import SshNodes
+from jarvis_daemon.incidents import Incidents
+from jarvis_daemon.protocol.errors import JarvisError
+from jarvis_daemon.protocol.locate import Places
+from jarvis_daemon.settings import Settings
+from jarvis_daemon.store import Store
+
+
+class ClusterRoom:
+    """Watches one cluster from ``start`` to ``stop``; publishes the topics ``cluster`` and ``tasks``."""
+
+    def __init__(
+        self, settings: Settings, places: Places, bus: Bus, store: Store, feed: Feed, incidents: Incidents,
+        clock: Clock,
+    ) -> None:  # fmt: skip
+        """Raises ``config_invalid`` for endpoints, certificates or keys that cannot be used."""
+        cluster = settings.cluster
+        if cluster is None:
+            raise JarvisError("config_invalid", "No cluster is configured", next="Run `jarvis setup`.")
+        px = Proxmox(cluster, clock=clock, config_dir=places.config_dir)
+        ssh = SshNodes(cluster, known_hosts=places.known_hosts, clock=clock)
+        inventory, sources = Inventory(cluster.name), Sources(cluster.name, clock)
+        self.scene = Scene(settings, cluster, clock, px, ssh, inventory, sources)
+        self._judge, self._incidents = Judge(settings.conditions), incidents
+        self._history = History(
+            cluster.name, store, clock, poll_s=cluster.poll_interval_s, retention_days=settings.feed.retention_days
+        )
+        self.monitor = Monitor(self.scene, bus, store, feed, incidents, self._judge, self._history)
+        Reads(self.scene).offer(bus)
+        bus.offer("metrics.history", self._history.metrics_history)
+
+    async def start(self) -> None:
+        """Begin to watch; returns at once, the first picture comes as soon as the cluster answers."""
+        self._judge.seed(self._incidents.open_incidents("cluster"))
+        await self.monitor.start()
+
+    async def stop(self) -> None:
+        await self.monitor.stop()
+        await self.scene.px.close()
+        await self.scene.ssh.close()
+
+    def figures(self) -> dict[str, float | None]:
+        """For ``health:daemon``."""
+        return {
+            "api_calls_per_min": float(self.scene.px.calls_per_minute),
+            "poll_cpu_ms": self.monitor.poll_cpu_ms,
+        }
