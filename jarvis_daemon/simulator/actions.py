@@ -250,7 +250,6 @@ def snapshot_rows(guest: Guest) -> list[dict[str, Any]]:
 
 def power_node(world: World, node: str, command: str, user: str) -> None:
     """``reboot`` or ``shutdown`` of a node: its guests go down in order, then the power."""
-    running = frozenset(guest.vmid for guest in world.guests_on(node) if guest.running)
 
     def script() -> Script:
         for guest in world.guests_on(node):
@@ -258,13 +257,13 @@ def power_node(world: World, node: str, command: str, user: str) -> None:
                 yield 0.5, f"Stopping {guest.label}"
                 guest.stop()
         yield 2.0, None
-        world.timeline.after(0.0, lambda: _cut(world, node, command, running))
+        world.timeline.after(0.0, lambda: _cut(world, node, command))
         return None
 
     world.tasks.start(node, "stopall", "", user, script())
 
 
-def _cut(world: World, node: str, command: str, running: frozenset[int]) -> None:
+def _cut(world: World, node: str, command: str) -> None:
     world.power_off(node)
     if command == "reboot":
-        world.power_on(node, also=running)
+        world.power_on(node)

@@ -118,6 +118,7 @@ class Control:
             "pid": os.getpid(), "cluster": world.inventory.cluster, "speed": world.timeline.speed,
             "nodes": len(world.nodes), "guests": len(world.guests), "attached": self._attached,
             "now": world.now, "started_at": world.timeline.started_at, "faults": world.faults.active(),
+            "requests": self._lab.requests,
         }  # fmt: skip
 
     async def _faults(self, request: dict[str, Any]) -> dict[str, Any]:

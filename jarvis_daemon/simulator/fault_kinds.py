@@ -48,6 +48,10 @@ class Fault:
         """Break it; the answer mends it."""
         raise NotImplementedError
 
+    def unfit(self) -> str | None:
+        """Why the target cannot be broken so now, None when it can."""
+        return None
+
     def over(self) -> bool:
         """True once the world has mended it without ``heal``."""
         return False
@@ -78,15 +82,17 @@ class NodeDown(Fault):
     default_target = "pve"
     params: ClassVar = {"wakes": True}
 
+    def unfit(self) -> str | None:
+        return f"{self.target} is off already" if self.node.power == "off" else None
+
     def begin(self) -> Mend:
         node = self.node
-        ran = frozenset(guest.vmid for guest in self.world.guests_on(self.target) if guest.running)
         node.wakes = bool(self.given["wakes"])
         self.world.power_off(self.target)
 
         def mend() -> None:
             node.wakes = True
-            self.world.power_on(self.target, also=ran)
+            self.world.power_on(self.target, restore=True)
 
         return mend
 
@@ -100,6 +106,9 @@ class NodeFrozen(Fault):
     name = "node-frozen"
     targets = "node"
     default_target = "agent1"
+
+    def unfit(self) -> str | None:
+        return None if self.node.online else f"{self.target} is not online"
 
     def begin(self) -> Mend:
         node = self.node
@@ -120,6 +129,9 @@ class GuestCrash(Fault):
     name = "guest-crash"
     targets = "guest"
     default_target = "plex"
+
+    def unfit(self) -> str | None:
+        return None if self.guest.running else f"{self.target} does not run"
 
     def begin(self) -> Mend:
         guest = self.guest
@@ -147,6 +159,9 @@ class GuestLeak(Fault):
     targets = "guest"
     default_target = "immich"
     params: ClassVar = {"percent": 99.0, "seconds": 120.0}
+
+    def unfit(self) -> str | None:
+        return None if self.guest.running else f"{self.target} does not run"
 
     def begin(self) -> Mend:
         guest = self.guest

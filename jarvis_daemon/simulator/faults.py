@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import math
 from typing import TYPE_CHECKING, Any
 
 from jarvis_daemon.simulator.errors import ControlError
@@ -28,10 +29,14 @@ class Faults:
         chosen = self._target(kind, target)
         given = _parameters(kind, params or {})
         self._prune()
+        fault = kind(self._world, chosen, given)
+        if (complaint := fault.unfit()) is not None:
+            raise ControlError(
+                "unfit_target", f"{name} is not possible: {complaint}", "`jarvis sim heal` mends all."
+            )
         before = self._active.pop((name, chosen), None)
         if before is not None:
             before.mend()
-        fault = kind(self._world, chosen, given)
         fault.mend = fault.begin()
         self._active[name, chosen] = fault
         return fault
@@ -107,12 +112,19 @@ def _parameters(kind: type[Fault], params: dict[str, Any]) -> dict[str, Any]:
             raise ControlError(
                 "unknown_parameter", f"{kind.name} has no parameter {name!r}", _nearest(name, list(kind.params))
             )
-        wanted = kind.params[name]
-        if isinstance(wanted, float) and (isinstance(value, bool) or not isinstance(value, int | float)):
-            raise ControlError("bad_parameter", f"{name} of {kind.name} is a number")
-        if isinstance(wanted, str) and not isinstance(value, str):
-            raise ControlError("bad_parameter", f"{name} of {kind.name} is text")
+        _check(f"{name} of {kind.name}", kind.params[name], value)
     return {**kind.params, **params}
+
+
+def _check(what: str, wanted: float | str | bool, value: Any) -> None:
+    if isinstance(wanted, bool):
+        if not isinstance(value, bool):
+            raise ControlError("bad_parameter", f"{what} is true or false")
+    elif isinstance(wanted, float):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            raise ControlError("bad_parameter", f"{what} is a number")
+    elif not isinstance(value, str):
+        raise ControlError("bad_parameter", f"{what} is text")
 
 
 def _nearest(name: str, known: list[str]) -> str:

@@ -43,8 +43,8 @@ class Endpoint:
         self._lab = lab
         self._certificates: dict[int, Certificate] = {}
         self._shown: int | None = None
-        api = NodeApi(lab.world, name, lab.certificate, delays=lab.delays, sleep=lab.sleep)
-        self.listener = Listener(api.handle)
+        self.api = NodeApi(lab.world, name, lab.certificate, delays=lab.delays, sleep=lab.sleep)
+        self.listener = Listener(self.api.handle)
 
     @property
     def certificate(self) -> Certificate:
@@ -185,6 +185,11 @@ class Homelab:
 
     def certificate(self, name: str) -> Certificate | None:
         return self._endpoints[name].certificate if name in self._endpoints else None
+
+    @property
+    def requests(self) -> int:
+        """API requests that came in so far, at all endpoints."""
+        return sum(end.api.requests for end in self._endpoints.values())
 
     @property
     def endpoints(self) -> dict[str, str]:

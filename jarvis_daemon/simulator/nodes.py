@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 from jarvis_daemon.simulator import curves
 from jarvis_daemon.simulator.inventory import GIB, NodeSpec
 from jarvis_daemon.simulator.ramp import Ramp
-from jarvis_daemon.simulator.timeline import Timeline
+from jarvis_daemon.simulator.timeline import Timeline, Timer
 
 Power = Literal["on", "booting", "off"]
 BOOT_S: Final = 12.0
@@ -51,6 +51,9 @@ class Node:
         self.temperature_c = IDLE_C + 8.0
         self.netin = self.netout = 0.0
         self.history: list[tuple[float, bool]] = []
+        self.ran_before: set[int] = set()
+        """Guests that ran when its power went, until they were started again."""
+        self.boot: Timer | None = None
         self._timeline = timeline
         self._heated_at = timeline.sim
 

@@ -93,9 +93,12 @@ class NodeApi:
         self._certificates = certificates
         self._delays = delays
         self._sleep = sleep
+        self.requests = 0
+        """Requests that came in, whatever became of them."""
 
     async def handle(self, request: Request) -> Response | None:
         """Answer a request, or None to hang up (a frozen node)."""
+        self.requests += 1
         if self._world.nodes[self._node].frozen:
             await self._hang()
             return None

@@ -6,7 +6,6 @@ Until it is there, and while a node is frozen, the kernel takes connections and 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
 from typing import TYPE_CHECKING, Any
 
@@ -31,36 +30,43 @@ class SshNode:
         self._silent: socket.socket | None = None
         self._acceptor: asyncssh.SSHAcceptor | None = None
         self._connections: set[Any] = set()
+        self._awake = asyncio.Event()
         self.port: int = self._keeper.getsockname()[1]
 
     async def sync(self, *, ready: bool) -> None:
         """Make the port as the world says: closed, silent (frozen, or not ``ready`` yet), or serving."""
         node = self._world.nodes[self._name]
+        if node.frozen:
+            self._awake.clear()
+        else:
+            self._awake.set()
         if not node.reachable or node.ssh_refused:
-            await self._close_port()
+            self._close_port()
         elif node.frozen or not ready:
             if self._silent is None:
-                await self._close_port()
+                self._stop_accepting()
                 self._silent = listening_socket(self._keeper)
         elif self._acceptor is None:
             await self._serve()
 
     async def close(self) -> None:
-        await self._close_port()
+        """The end of this server."""
+        self._close_port()
         self._keeper.close()
 
-    async def _close_port(self) -> None:
+    def _close_port(self) -> None:
+        """Nobody listens, and open connections are cut."""
+        self._stop_accepting()
+        for connection in list(self._connections):
+            connection.abort()
+
+    def _stop_accepting(self) -> None:
         if self._silent is not None:
             self._silent.close()
             self._silent = None
         acceptor, self._acceptor = self._acceptor, None
         if acceptor is not None:
             acceptor.close()
-            for connection in list(self._connections):
-                connection.abort()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(2):
-                    await acceptor.wait_closed()
 
     async def _serve(self) -> None:
         import asyncssh
@@ -81,6 +87,7 @@ class SshNode:
             process.stderr.write("This node offers no interactive shell.\n")
             process.exit(1)
             return
+        await self._awake.wait()
         answer = run(self._world, self._name, command)
         process.stdout.write(answer.stdout)
         process.stderr.write(answer.stderr)

@@ -23,6 +23,8 @@ from jarvis_daemon.simulator.tasks import Script, TaskTable
 from jarvis_daemon.simulator.timeline import Timeline
 from jarvis_daemon.simulator.wire import Wire
 
+BACKUP_CPU: Final = 0.12
+"""Share of a node that one running vzdump takes."""
 SYSTEM_USER: Final = "root@pam"
 
 
@@ -116,23 +118,24 @@ class World:
 
     # loads
 
-    def node_cpu(self, name: str, wall: float | None = None) -> float:
+    def node_cpu(self, name: str) -> float:
         """Share of the node's CPUs in use, guests, host and running tasks together."""
-        node = self.nodes[name]
-        if not (node.online if wall is None else node.was_on(wall)):
+        if not self.nodes[name].online:
             return 0.0
-        used = sum(guest.cpu(wall) * guest.spec.cores for guest in self.guests_on(name))
-        busy = 0.0
-        if wall is None:
-            busy = 0.12 * sum(task.type == "vzdump" for task in self.tasks.running(name))
-        return min(1.0, used / node.spec.cpus + node.host_cpu(wall) + busy)
+        return self._cpu_of(name, sum(guest.cpu() * guest.spec.cores for guest in self.guests_on(name)))
 
-    def node_memory(self, name: str, wall: float | None = None) -> int:
+    def _cpu_of(self, name: str, guest_cores: float) -> float:
+        node = self.nodes[name]
+        backing_up = sum(task.type == "vzdump" for task in self.tasks.running(name))
+        return min(1.0, guest_cores / node.spec.cpus + node.host_cpu() + BACKUP_CPU * backing_up)
+
+    def node_memory(self, name: str) -> int:
         """Bytes of the node's memory in use: host, services and guests."""
         node = self.nodes[name]
-        guests = self.guests_on(name)
-        used = sum(guest.host_memory() if wall is None else guest.memory(wall) for guest in guests)
-        return min(node.spec.memory_bytes, node.host_memory(wall) + used)
+        if not node.online:
+            return 0
+        used = sum(guest.host_memory() for guest in self.guests_on(name))
+        return min(node.spec.memory_bytes, node.host_memory() + used)
 
     # pvestatd
 
@@ -156,8 +159,7 @@ class World:
             rows[guest.vmid] = row
             used_cores += row["cpu"] * guest.spec.cores
             used_memory += guest.host_memory()
-        busy = 0.12 * sum(task.type == "vzdump" for task in self.tasks.running(node.name))
-        cpu = min(1.0, used_cores / node.spec.cpus + node.host_cpu() + busy)
+        cpu = self._cpu_of(node.name, used_cores)
         node.heat(cpu)
         storages: dict[str, tuple[int, int]] = {}
         for spec in self.inventory.storages:
@@ -182,23 +184,24 @@ class World:
             return
         for guest in self.guests_on(name):
             if guest.running:
+                node.ran_before.add(guest.vmid)
                 guest.stop()
         self.tasks.forget_running(name)
+        if node.boot is not None:
+            node.boot.cancel()
         node.frozen = False
         node.set_power("off")
         self.replicas.forget(name)
         self.config_version += 1
 
-    def power_on(self, name: str, also: frozenset[int] = frozenset()) -> None:
-        """Boot a node that is off; ``also`` names guests to start besides those marked onboot."""
+    def power_on(self, name: str, *, restore: bool = False) -> None:
+        """Boot a node that is off. It starts its onboot guests; with ``restore`` all that ran before."""
         node = self.nodes[name]
         if node.power != "off":
             return
         node.set_power("booting")
 
         def up() -> None:
-            if node.power != "booting":
-                return
             node.set_power("on")
             self.config_version += 1
             self.replicas.deliver(self.sample(node), name, self.members(name))
@@ -206,17 +209,17 @@ class World:
                 sample = self.replicas.of(other, other, self.timeline.elapsed)
                 if sample is not None:
                     self.replicas.deliver(sample, other, {name})
-            self.tasks.start(name, "startall", "", SYSTEM_USER, self._start_all(name, also))
+            self.tasks.start(name, "startall", "", SYSTEM_USER, self._start_all(name, restore))
 
-        self.timeline.after(BOOT_S, up)
+        node.boot = self.timeline.after(BOOT_S, up)
 
-    def _start_all(self, name: str, also: frozenset[int]) -> Script:
+    def _start_all(self, name: str, restore: bool) -> Script:
         for _ in range(600):
             if self.quorate(name):
                 break
             yield 1.0, None
         for guest in sorted(self.guests_on(name), key=lambda guest: guest.vmid):
-            wanted = guest.spec.onboot or guest.vmid in also
+            wanted = guest.spec.onboot or (restore and guest.vmid in self.nodes[name].ran_before)
             if not wanted or guest.running or guest.spec.template:
                 continue
             if guest.ha_sid in self.ha.resources:
@@ -224,6 +227,7 @@ class World:
             yield 0.2, f"Starting {guest.label}"
             self.begin_start(guest, SYSTEM_USER)
             yield 0.8, None
+        self.nodes[name].ran_before.clear()
         return None
 
     def begin_start(self, guest: Guest, user: str) -> str:

@@ -1,0 +1,51 @@
+"""The homelab's data file, exactly, and what it becomes when scaled."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+
+import pytest
+
+from jarvis_daemon.simulator.inventory import GIB, load
+
+
+def test_the_file_is_carried_exactly(shared_data: Path) -> None:
+    ours = resources.files("jarvis_daemon.data").joinpath("homelab.yaml").read_bytes()
+    assert ours == (shared_data / "homelab.yaml").read_bytes()
+
+
+def test_names_ids_and_flags() -> None:
+    inventory = load()
+    assert [node.name for node in inventory.nodes] == ["Home", "pve", "agent1", "agent"]
+    guests = {guest.vmid: guest for guest in inventory.guests}
+    assert len(guests) == 18
+    assert guests[102].memory_bytes == GIB // 2
+    assert guests[108].ha == "started"
+    assert guests[116].lock == "backup"
+    assert guests[9000].template
+    assert guests[9000].status == "stopped"
+    assert {vmid for vmid, guest in guests.items() if guest.status == "stopped"} == {104, 109, 9000}
+    assert inventory.votes_needed == 3
+    assert inventory.runs_on == "Home"
+    tank = next(storage for storage in inventory.storages if storage.name == "tank")
+    assert tank.nodes == ("pve",)
+
+
+def test_scaled_up_it_keeps_what_the_file_has() -> None:
+    small, big = load(), load(32, 5000)
+    assert len(big.nodes) == 32
+    assert len(big.guests) == 5000
+    assert big.guests[:18] == small.guests
+    assert len({guest.vmid for guest in big.guests}) == 5000
+    assert {guest.node for guest in big.guests} <= {node.name for node in big.nodes}
+    assert big.votes_needed == 17
+
+
+def test_scaled_down_to_a_single_node() -> None:
+    one = load(1)
+    assert [node.name for node in one.nodes] == ["Home"]
+    assert {guest.node for guest in one.guests} == {"Home"}
+    assert one.votes_needed == 1
+    with pytest.raises(ValueError, match="at least 1 node"):
+        load(0)
