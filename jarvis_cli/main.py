@@ -11,7 +11,7 @@ os.environ["TYPER_USE_RICH"] = "0"  # read when typer is imported; rich costs ha
 
 import typer
 
-from jarvis_cli.group import CONTEXT, Entry, Root, UsageError
+from jarvis_cli.group import CONTEXT, Entry, Root, UsageError, nearest
 from jarvis_cli.output import Output, drop, json_text
 from jarvis_cli.session import Session, session
 from jarvis_daemon.protocol.errors import JarvisError
@@ -118,7 +118,8 @@ def _usage(out: Output, error: Any) -> int:
     message = error.format_message()
     possibilities = getattr(error, "possibilities", None)
     if possibilities:
-        message = f"{error.message}: did you mean {' or '.join(sorted(possibilities)[:3])}?"
+        near = nearest(str(error.option_name), list(possibilities), n=1)
+        message = f"{error.message}: did you mean {near[0]}?" if near else str(error.message)
     out.error(JarvisError("invalid_params", message, next=f"`{path} -h` shows how it is used."))
     return 2
 

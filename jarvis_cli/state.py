@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from jarvis_cli.session import Session
+from jarvis_cli.style import Look
+from jarvis_cli.views import footer
 from jarvis_daemon.protocol.health import State
 from jarvis_daemon.protocol.plain import PlainClient
 
@@ -41,3 +45,16 @@ def picture(link: PlainClient, *topics: str, wait_s: float = FIRST_PICTURE_S, ti
 
 def _settled(answer: dict[str, Any]) -> bool:
     return bool(answer["topics"].get("cluster", {}).get("settled", True))
+
+
+def show_picture(
+    run: Session, document: Any, found: Picture, table: Callable[[Look], Iterable[str]],
+    *, rows: Sequence[Any] | None = None,
+) -> None:  # fmt: skip
+    """Emit what was made of a picture; for people with its age and kind below."""
+
+    def lines(look: Look) -> Iterator[str]:
+        yield from table(look)
+        yield from footer(look, found.state, found.now, simulated=found.simulated)
+
+    run.out.emit(document, lines, rows=rows)

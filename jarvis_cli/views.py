@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from jarvis_cli.shapes import Entity, as_of
@@ -19,7 +19,7 @@ DATA_OLD_S: Final = 30.0
 def state_cell(word: str, look: Look, *, freshness: str | None = None) -> Cell:
     """``● running``; a state from a stale source says so."""
     text, tone = look.state(word)
-    if freshness == "stale":
+    if freshness == "stale" and word not in {"offline", "unknown"}:
         return Cell(f"{text} (stale)", "warn")
     return Cell(text, tone)
 
@@ -199,6 +199,16 @@ def age_note(state: State, now: float) -> Cell:
         return Cell("no data yet", "warn")
     age = now - at
     return Cell(f"data {span(age)} old", "warn" if age > DATA_OLD_S else "faint")
+
+
+def footer(look: Look, state: State, now: float, *, simulated: bool) -> Iterator[str]:
+    """The last lines of a table: how old the picture is, and whether it is a real one."""
+    parts = [age_note(state, now)] if "sources" in state else []
+    if simulated:
+        parts.append(Cell("SIMULATED", "warn"))
+    if parts:
+        yield ""
+        yield headline(parts, look)
 
 
 def quorum_note(cluster: Entity) -> Cell:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
 from typing import Any, Final
 
 import typer
@@ -12,6 +13,7 @@ from jarvis_cli import shapes, views
 from jarvis_cli.group import Reading, verb
 from jarvis_cli.output import json_text
 from jarvis_cli.session import Session, session
+from jarvis_cli.style import Look
 from jarvis_cli.values import parse_duration
 from jarvis_daemon.protocol.errors import JarvisError
 
@@ -50,7 +52,12 @@ def feed(
     if not follow:
         rows = [shapes.shape(event, shapes.EVENT) for event in events]
         document = {"simulated": simulated, "events": rows}
-        run.out.emit(document, lambda look: [views.event_line(e, look, now) for e in events], rows=rows)
+
+        def lines(look: Look) -> Iterator[str]:
+            yield from (views.event_line(event, look, now) for event in events)
+            yield from views.footer(look, {}, now, simulated=simulated)
+
+        run.out.emit(document, lines, rows=rows)
         return
     _print(run, events)
     _follow(run, int(answer.get("last_seq") or 0))

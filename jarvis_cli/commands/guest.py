@@ -11,7 +11,7 @@ from jarvis_cli import complete, names, shapes, views
 from jarvis_cli.group import Reading, noun
 from jarvis_cli.session import session
 from jarvis_cli.shapes import GUEST, Entity
-from jarvis_cli.state import picture
+from jarvis_cli.state import picture, show_picture
 from jarvis_cli.style import Look
 from jarvis_cli.table import Cell, Column, Table, Value, fields
 from jarvis_cli.values import clock, rfc3339, share, size, span
@@ -45,7 +45,7 @@ def list_(
     ]  # fmt: skip
     rows = [shapes.shape(guest, GUEST) for guest in guests]
     document = shapes.listing("guests", rows, state, simulated=found.simulated)
-    run.out.emit(document, lambda look: views.guest_table(guests, look, now).lines(look), rows=rows)
+    show_picture(run, document, found, lambda look: views.guest_table(guests, look, now).lines(look), rows=rows)
 
 
 @app.command("show", cls=Reading, epilog="jarvis guest show plex\njarvis guest show 103 -o json")
@@ -71,7 +71,7 @@ def show(
         "describe_error": problem,
         "incidents": [shapes.shape(incident, shapes.INCIDENT) for incident in opened],
     }
-    run.out.emit(document, lambda look: lines(entity, described, problem, opened, now, look))
+    show_picture(run, document, found, lambda look: lines(entity, described, problem, opened, now, look))
 
 
 def describe(link: PlainClient, guest_id: str) -> tuple[dict[str, Any], str | None]:

@@ -11,7 +11,7 @@ from jarvis_cli import complete, names, shapes, views
 from jarvis_cli.group import Command, Reading, noun
 from jarvis_cli.session import Session, session
 from jarvis_cli.shapes import INCIDENT, SILENCE, Entity
-from jarvis_cli.state import picture
+from jarvis_cli.state import picture, show_picture
 from jarvis_cli.style import Look
 from jarvis_cli.table import Cell, Column, Table, fields
 from jarvis_cli.values import clock, parse_duration, span
@@ -43,7 +43,7 @@ def list_(
         "incidents": rows,
         "silences": [shapes.shape(silence, SILENCE) for silence in silences],
     }
-    run.out.emit(document, lambda look: _list_lines(incidents, silences, now, look), rows=rows)
+    show_picture(run, document, found, lambda look: _list_lines(incidents, silences, now, look), rows=rows)
 
 
 def _list_lines(incidents: list[Entity], silences: list[Entity], now: float, look: Look) -> Iterator[str]:
@@ -82,9 +82,8 @@ def show(
         found = picture(link, "cluster", "incidents")
         entity = names.incident(_all(link), incident)
     now = found.now
-    run.out.emit(
-        {"simulated": found.simulated, **shapes.shape(entity, INCIDENT)}, lambda look: _lines(entity, now, look)
-    )
+    document = {"simulated": found.simulated, **shapes.shape(entity, INCIDENT)}
+    show_picture(run, document, found, lambda look: _lines(entity, now, look))
 
 
 def _all(link: PlainClient) -> list[Entity]:

@@ -10,7 +10,7 @@ from jarvis_cli import complete, names, shapes, views
 from jarvis_cli.group import Reading, noun
 from jarvis_cli.session import session
 from jarvis_cli.shapes import NODE, Entity
-from jarvis_cli.state import picture
+from jarvis_cli.state import picture, show_picture
 from jarvis_cli.style import Look
 from jarvis_cli.table import fields
 from jarvis_cli.values import clock, ratio, share, span
@@ -29,7 +29,7 @@ def list_(ctx: typer.Context) -> None:
     nodes = shapes.nodes(state, now)
     rows = [shapes.shape(node, NODE) for node in nodes]
     document = shapes.listing("nodes", rows, state, simulated=found.simulated)
-    run.out.emit(document, lambda look: views.node_table(nodes, look, now).lines(look), rows=rows)
+    show_picture(run, document, found, lambda look: views.node_table(nodes, look, now).lines(look), rows=rows)
 
 
 @app.command("show", cls=Reading)
@@ -51,7 +51,7 @@ def show(
         "guests": [{key: guest.get(key) for key in ("vmid", "name", "kind", "status")} for guest in guests],
         "incidents": [shapes.shape(incident, shapes.INCIDENT) for incident in opened],
     }
-    run.out.emit(document, lambda look: lines(node, guests, opened, state, now, look))
+    show_picture(run, document, found, lambda look: lines(node, guests, opened, state, now, look))
 
 
 def lines(

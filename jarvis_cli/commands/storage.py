@@ -10,7 +10,7 @@ from jarvis_cli import complete, names, shapes, views
 from jarvis_cli.group import Reading, noun
 from jarvis_cli.session import session
 from jarvis_cli.shapes import STORAGE, Entity
-from jarvis_cli.state import picture
+from jarvis_cli.state import picture, show_picture
 from jarvis_cli.style import Look
 from jarvis_cli.table import fields
 from jarvis_cli.values import ratio, share
@@ -36,7 +36,7 @@ def list_(
         storages = [s for s in storages if s.get("node") == wanted or wanted in (s.get("nodes") or [])]
     rows = [shapes.shape(storage, STORAGE) for storage in storages]
     document = shapes.listing("storages", rows, state, simulated=found.simulated)
-    run.out.emit(document, lambda look: views.storage_table(storages, look).lines(look), rows=rows)
+    show_picture(run, document, found, lambda look: views.storage_table(storages, look).lines(look), rows=rows)
 
 
 @app.command("show", cls=Reading, epilog="jarvis storage show tank\njarvis storage show pve/local")
@@ -56,7 +56,7 @@ def show(
         **shapes.shape(storage, STORAGE),
         "incidents": [shapes.shape(incident, shapes.INCIDENT) for incident in opened],
     }
-    run.out.emit(document, lambda look: lines(storage, opened, now, look))
+    show_picture(run, document, found, lambda look: lines(storage, opened, now, look))
 
 
 def lines(storage: Entity, opened: list[Entity], now: float, look: Look) -> Iterator[str]:

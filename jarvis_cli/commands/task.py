@@ -12,7 +12,7 @@ from jarvis_cli.group import Reading, noun
 from jarvis_cli.output import json_text
 from jarvis_cli.session import Session, session
 from jarvis_cli.shapes import TASK, Entity
-from jarvis_cli.state import picture
+from jarvis_cli.state import picture, show_picture
 from jarvis_cli.style import Look
 from jarvis_cli.table import fields
 from jarvis_cli.values import clock, share, span
@@ -42,7 +42,7 @@ def list_(
     tasks = [task for task in shapes.tasks(state) if wanted is None or task.get("status") in wanted][:limit]
     rows = [shapes.shape(task, TASK) for task in tasks]
     document = shapes.listing("tasks", rows, state, simulated=found.simulated)
-    run.out.emit(document, lambda look: views.task_table(tasks, look, now).lines(look), rows=rows)
+    show_picture(run, document, found, lambda look: views.task_table(tasks, look, now).lines(look), rows=rows)
 
 
 @app.command("show", cls=Reading)
@@ -58,7 +58,7 @@ def show(
         entity = names.task(shapes.tasks(found.state), task)
         log = link.call("task.log", {"upid": entity["id"], "limit": limit})
     document = {"simulated": found.simulated, **shapes.shape(entity, TASK), "log": log.get("lines") or []}
-    run.out.emit(document, lambda look: lines(entity, document["log"], found.now, look))
+    show_picture(run, document, found, lambda look: lines(entity, document["log"], found.now, look))
 
 
 def lines(task: Entity, log: list[str], now: float, look: Look) -> Iterator[str]:

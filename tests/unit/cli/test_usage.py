@@ -1,0 +1,117 @@
+"""Wrong usage reads well: one line what and why, one line what next, the documented exit code."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from jarvis_cli.group import Root
+from jarvis_daemon.protocol.errors import EXIT_CODES
+from jarvis_daemon.protocol.version import VERSION
+from tests.unit.cli.conftest import Jarvis
+
+WRONG = {
+    "gest list": "did you mean `jarvis guest`?",
+    "guest lst": "did you mean `jarvis guest list`?",
+    "guest show": "Missing argument 'GUEST'",
+    "guest list --foo": "No such option: --foo",
+    "guest list --nod x": "did you mean --node?",
+    "guest list -o xml": "'xml' is no format",
+    "guest list --kind lxc": "--kind",
+    "guest show a b": "Got unexpected extra argument",
+    "task list -n 0": "-n",
+    "status --timeout never": "'never' is no duration",
+    "status --timeout 0": "a timeout lies between",
+    "feed --since soon": "'soon' is no duration",
+    "--host -oProxyCommand=x status": "is no host",
+    "--host a$(x) status": "is no host",
+    "incident silence": "What is to be silenced?",
+    "incident silence 1 --target node:pve --reason x": "either a number or",
+    "incident silence 1 --for x --reason x": "'x' is no duration",
+    "incident silence 1": "The reason of a silence has to be asked",
+    "sim speed fast": "fast",
+    "setup": "has to be asked, and nobody can answer here",
+    "hud": "The display needs a terminal",
+    "demo": "The display needs a terminal",
+    "completion tcsh": "tcsh",
+}
+
+
+@pytest.mark.parametrize("line", WRONG)
+def test_wrong_usage(jarvis: Jarvis, home: Path, line: str) -> None:
+    said = jarvis(*line.split())
+    assert said.code == 2
+    assert said.out == ""
+    assert WRONG[line] in said.err
+    last, hint = said.err.splitlines()[-2:]
+    assert last.startswith("jarvis: ")
+    assert hint.startswith("  next: ")
+    assert "Traceback" not in said.err
+
+
+def test_no_daemon_is_exit_code_3(jarvis: Jarvis, home: Path) -> None:
+    for line in ("status", "guest list", "feed", "incident ack 1", "daemon status", "hud"):
+        said = jarvis(*line.split()) if line != "hud" else jarvis("node", "list", "--no-autostart")
+        assert said.code == 3, line
+        assert "The daemon does not run" in said.err
+        assert "`jarvis daemon start`" in said.err
+
+
+def test_help_of_every_command(jarvis: Jarvis, home: Path) -> None:
+    tree = json.loads(jarvis("--spec").out)
+
+    def walk(commands: list[dict[str, object]], path: list[str]) -> None:
+        for command in commands:
+            here = [*path, str(command["name"])]
+            said = jarvis(*here, "-h")
+            assert said.code == 0
+            assert said.out.startswith(f"Usage: jarvis {' '.join(here)}")
+            assert said.out == jarvis("help", *here).out
+            subs = command.get("commands")
+            if isinstance(subs, list):
+                walk(subs, here)
+
+    walk(tree["commands"], [])
+    assert {str(c["name"]) for c in tree["commands"]} == set(Root.entries)
+
+
+def test_the_root_lists_every_command(jarvis: Jarvis, home: Path) -> None:
+    out = jarvis("-h").out
+    assert all(f"  {name} " in out and entry.help in out for name, entry in Root.entries.items())
+
+
+def test_reading_commands_take_formats(jarvis: Jarvis, home: Path) -> None:
+    tree = json.loads(jarvis("--spec").out)
+    reading = {(c["name"], s["name"]) for c in tree["commands"] for s in c.get("commands", [c]) if s.get("formats")}
+    for noun in ("node", "guest", "storage", "task", "incident"):
+        assert {(noun, "list"), (noun, "show")} <= reading
+    assert {("status", "status"), ("feed", "feed"), ("doctor", "doctor"), ("config", "show")} <= reading
+
+
+def test_exit_codes_are_told(jarvis: Jarvis, home: Path) -> None:
+    rows = json.loads(jarvis("help", "exit-codes", "--json").out)
+    assert {row["code"]: row["meaning"] for row in rows} == EXIT_CODES
+
+
+def test_bare_jarvis_without_a_terminal_is_help(jarvis: Jarvis, home: Path) -> None:
+    said = jarvis()
+    assert said.code == 0
+    assert said.out.startswith("Usage: jarvis")
+    assert "jarvis status -o json" in said.out
+    assert jarvis("--version").out == f"jarvis {VERSION}\n"
+
+
+def test_the_version_is_that_of_the_distribution() -> None:
+    import tomllib
+
+    project = tomllib.loads((Path(__file__).resolve().parents[3] / "pyproject.toml").read_text())
+    assert project["project"]["version"] == VERSION
+
+
+def test_local_commands_refuse_another_host(jarvis: Jarvis, home: Path) -> None:
+    for line in ("setup", "doctor", "config show", "daemon start", "sim faults", "demo --no-hud"):
+        said = jarvis("--host", "me@box", *line.split())
+        assert said.code == 2, line
+        assert "ssh me@box jarvis" in said.err
