@@ -21,17 +21,19 @@ class Flight:
 
     def __init__(self, timeout_s: float) -> None:
         self.deadline = time.monotonic() + timeout_s
+        self._half_s = timeout_s / 2
         self.connected_anew = False
         """False: the connection of an earlier call is used, which the peer may have closed meanwhile."""
         self.handshaken = False
+        self._waited = False
         self._socket: socket.socket | None = None
         self._lock = threading.Lock()
         self._aborted = False
 
     @property
     def connected(self) -> bool:
-        """True: a connection stood, so only the answer is missing."""
-        return self.handshaken or not self.connected_anew
+        """True: a connection stood, or was never tried in earnest, so that only the answer is missing."""
+        return self.handshaken or not self.connected_anew or self._waited
 
     @property
     def late(self) -> bool:
@@ -58,6 +60,7 @@ class Flight:
                 socket.socket.shutdown(held, socket.SHUT_RDWR)  # not SSLSocket's: that one is not thread-safe
 
     def __enter__(self) -> Flight:
+        self._waited = self.deadline - time.monotonic() < self._half_s  # for a thread, behind other calls
         _local.flight = self
         return self
 

@@ -149,19 +149,22 @@ class Proxmox:
         for endpoint in tries:
             share = 1.0 if endpoint is tries[-1] else FIRST_SHARE
             asked = Asked(endpoint.url, call, arguments, self._token_id, self._trusted)
-            try:
-                return await self._attempt(endpoint, asked, path, parameters, (end - now()) * share)
-            except _Failed as failed:
-                if not failed.verdict.elsewhere:
-                    raise failed.verdict.error from None
-                errors.append(failed.verdict.error)
+            outcome = await self._attempt(endpoint, asked, path, parameters, (end - now()) * share)
+            if not isinstance(outcome, Verdict):
+                return outcome
+            if not outcome.elsewhere:
+                raise outcome.error
+            errors.append(outcome.error)
         left_alone = [self._breakers[endpoint.url].error for endpoint in among if endpoint not in tries]
         raise _summary([*errors, *(error for error in left_alone if error is not None)])
 
     async def _attempt(
         self, endpoint: Endpoint, asked: Asked, path: str, parameters: dict[str, str], timeout_s: float
     ) -> Any:
-        """One request to one endpoint, its breaker kept up to date. Raises ``_Failed``."""
+        """One request to one endpoint, its breaker kept up to date: the data, or the ``Verdict`` on a failure.
+
+        A verdict is returned and not raised, so that an error which is kept does not keep the reply with it.
+        """
         breaker = self._breakers[endpoint.url]
         breaker.begin()
         flight = Flight(timeout_s)
@@ -171,26 +174,26 @@ class Proxmox:
             endpoint.executor(asked.call.node_scoped), endpoint.send, flight, asked.call.method, path, parameters
         )
         try:
-            try:
-                async with asyncio.timeout(timeout_s + _MARGIN_S):
-                    data = await future
-            except TimeoutError:
-                raise TimedOut("it does not answer", connected=flight.connected) from None
+            async with asyncio.timeout(timeout_s + _MARGIN_S):
+                data = await future
             _check_shape(asked.call, data)
+        except TimeoutError:
+            verdict = judge(TimedOut("it does not answer", connected=flight.connected), asked)
         except TransportError as failure:
             verdict = judge(failure, asked)
-            breaker.learn(verdict.endpoint, verdict.error)
-            raise _Failed(verdict) from None
         except BaseException:
             breaker.gave_up()
             raise
+        else:
+            breaker.succeeded()
+            self._remember(asked.call, endpoint, data)
+            return data
         finally:
             self._flights.discard(flight)
-            if not future.done() or future.cancelled():
+            if future.cancelled():
                 flight.abort()
-        breaker.succeeded()
-        self._remember(asked.call, endpoint, data)
-        return data
+        breaker.learn(verdict.endpoint, verdict.error)
+        return verdict
 
     def _count(self, call: Call) -> None:
         self.calls[call.name] += 1
@@ -224,11 +227,6 @@ def _summary(errors: list[JarvisError]) -> JarvisError:
         why="; ".join(f"{url}: {why}" for url, why in told.items()),
         data={"endpoints": told},
     )
-
-
-class _Failed(Exception):
-    def __init__(self, verdict: Verdict) -> None:
-        self.verdict = verdict
 
 
 def _check_shape(call: Call, data: Any) -> None:

@@ -133,6 +133,14 @@ class TrustedAdapter(requests.adapters.HTTPAdapter):
         super().init_poolmanager(connections, maxsize, block, ssl_context=self._context, **pool_kwargs)
         self.poolmanager.pool_classes_by_scheme = {"https": _TrustedPool}
 
+    def close(self) -> None:
+        """Close the connections now, not when the last reference to a reply is gone."""
+        for key in self.poolmanager.pools.keys():  # noqa: SIM118 - it is no dict and forbids iteration
+            pool = self.poolmanager.pools.get(key)
+            if pool is not None:
+                pool.close()
+        super().close()
+
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
         """requests would load its own CA bundle into our context here."""
 

@@ -112,6 +112,7 @@ class Session:
     def __init__(self, origin: str, token: str, context: TrustContext) -> None:
         self._http = requests.Session()
         self._http.trust_env = False  # no proxy, no .netrc: both would send the token elsewhere or drop it
+        self._http.verify = context.verify_mode == ssl.CERT_REQUIRED  # else requests would set that mode itself
         self._http.adapters.clear()
         self._http.mount(origin, TrustedAdapter(context))
         self._http.headers.update(
