@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from jarvis_daemon.bus import Bus, Feed
 from jarvis_daemon.clock import Clock
 from jarvis_daemon.cluster.conditions import Judge
@@ -32,7 +34,9 @@ class ClusterRoom:
         if cluster is None:
             raise JarvisError("config_invalid", "No cluster is configured", next="Run `jarvis setup`.")
         px = Proxmox(cluster, clock=clock, config_dir=places.config_dir)
-        ssh = SshNodes(cluster, known_hosts=places.known_hosts, clock=clock)
+        pinned = cluster.ssh.known_hosts_file
+        known_hosts = places.config_dir / Path(pinned).expanduser() if pinned else places.known_hosts
+        ssh = SshNodes(cluster, known_hosts=known_hosts, clock=clock)
         inventory, sources = Inventory(cluster.name), Sources(cluster.name, clock)
         self.scene = Scene(settings, cluster, clock, px, ssh, inventory, sources)
         self._judge, self._incidents = Judge(settings.conditions), incidents

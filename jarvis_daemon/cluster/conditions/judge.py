@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from typing import Final
 
@@ -11,6 +12,7 @@ from jarvis_daemon.cluster.conditions.round import Memory, Round
 from jarvis_daemon.protocol.state import Incident
 from jarvis_daemon.settings import ConditionSettings
 
+_log = logging.getLogger("jarvis.cluster")
 JudgeFunction = Callable[[Picture, Round, ConditionSettings], None]
 
 JUDGES: Final[dict[str, JudgeFunction]] = {
@@ -54,7 +56,11 @@ class Judge:
     def judge(self, picture: Picture) -> Round:
         """One round."""
         found = Round(self.memory, self.settings.grace_s)
-        for function in JUDGES.values():
-            function(picture, found, self.settings)
+        for condition, function in JUDGES.items():
+            try:
+                function(picture, found, self.settings)
+            except Exception:  # one blind judge must not blind the others
+                _log.exception("the condition %s could not be judged", condition)
+                found.drop(condition)
         found.finish()
         return found

@@ -53,12 +53,16 @@ def clock_skew(picture: Picture, found: Round, settings: ConditionSettings) -> N
     """All nodes off by the same amount: then it is this machine that is wrong."""
     found.cover("clock-skew")
     limit, back = settings.clock_skew_warning_s, settings.clock_skew_warning_s / 2
-    skews = {node: node.clock_skew_s for node in _judgeable(picture, found, "clock-skew", "clock")}
-    known = {node: skew for node, skew in skews.items() if skew is not None}
-    for node in skews.keys() - known.keys():
-        found.skip("clock-skew", node.id)
+    known: list[tuple[Node, float]] = []
+    for node in _judgeable(picture, found, "clock-skew", "clock"):
+        if node.clock_skew_s is None:
+            found.skip("clock-skew", node.id)
+        else:
+            known.append((node, node.clock_skew_s))
     here = picture.cluster.id
-    values = sorted(known.values())
+    if not known:
+        found.skip("clock-skew", here)
+    values = sorted(skew for _, skew in known)
     if len(values) > 1 and values[-1] - values[0] < limit and found.level(
         ("clock-skew", here), min(abs(values[0]), abs(values[-1])), [(limit, "warning")], back
     ):  # fmt: skip
@@ -68,7 +72,7 @@ def clock_skew(picture: Picture, found: Round, settings: ConditionSettings) -> N
             evidence={"skew_s": round(values[0], 1)}, settled="The clock of this machine agrees with the nodes",
         )  # fmt: skip
         return
-    for node, skew in known.items():
+    for node, skew in known:
         if found.level(("clock-skew", node.id), abs(skew), [(limit, "warning")], back):
             way = "ahead" if skew > 0 else "behind"
             found.report(

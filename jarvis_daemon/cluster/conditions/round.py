@@ -45,6 +45,11 @@ class Round:
         """This target could not be judged in this round."""
         self.unjudged.add((condition, target))
 
+    def drop(self, condition: str) -> None:
+        """Nothing of this condition could be judged after all."""
+        self.covered.discard(condition)
+        self.observations = [o for o in self.observations if o.condition != condition]
+
     def report(
         self, condition: str, target: str, severity: Severity, title: str, detail: str = "", *,
         evidence: dict[str, Any] | None = None, settled: str = "", seen_at: float | None = None,
