@@ -11,6 +11,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -98,11 +99,14 @@ def start_detached(places: Places, arguments: Sequence[str] = ()) -> subprocess.
     crash = places.state_dir / "daemon.crash"
     with crash.open("wb") as stderr:
         os.chmod(crash, 0o600)
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-m", "jarvis_daemon", "--log-file", str(places.log_file), *arguments],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=stderr, start_new_session=True, cwd="/",
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
         )  # fmt: skip
+    # a HUD may outlive many daemons: without this each would stay behind as a zombie
+    threading.Thread(target=process.wait, name="reaper", daemon=True).start()
+    return process
 
 
 def _systemd_unit_installed() -> bool:
