@@ -56,12 +56,28 @@ class Session:
     def link(self, *, start: bool = True, role: str = "viewer") -> Iterator[PlainClient]:
         """A session with the daemon: a *viewer* for what only reads, an *operator* for what acts.
         Raises ``daemon_unreachable`` and its like."""
-        with self.socket(start=start) as path, connect(path, self.timeout_s, role=role) as link:
+        with self._attached(start=start, role=role) as link:
             theirs = str(link.welcome.get("daemon_version") or "")
             if theirs and theirs != VERSION:
                 self.out.note(
                     f"The daemon is version {theirs}, this command {VERSION}; `jarvis daemon restart` evens them."
                 )
+            yield link
+
+    @contextlib.contextmanager
+    def _attached(self, *, start: bool, role: str) -> Iterator[PlainClient]:
+        """Attach to what answers already; only then look at how a daemon is started."""
+        if self.remote is None and start and self.autostart:
+            try:
+                link = connect(self.places.socket, self.timeout_s, role=role)
+            except JarvisError as error:
+                if error.code != "daemon_unreachable":
+                    raise
+            else:
+                with link:
+                    yield link
+                return
+        with self.socket(start=start) as path, connect(path, self.timeout_s, role=role) as link:
             yield link
 
     def local_only(self, command: str) -> None:

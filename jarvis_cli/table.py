@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Final
 
 from jarvis_cli.cells import fit, pad, width
@@ -15,32 +14,34 @@ MIN_FLEX: Final = 8
 """A column that may shrink keeps at least so many cells."""
 
 
-@dataclass(frozen=True)
 class Cell:
     """One value: its text and what it means. Text is cleaned here once more: a table holds no escapes."""
 
-    text: str
-    tone: Tone = "plain"
+    __slots__ = ("text", "tone")
+
+    def __init__(self, text: str, tone: Tone = "plain") -> None:
+        self.text, self.tone = text, tone
 
 
-@dataclass(frozen=True)
 class Column:
-    title: str
-    right: bool = False
-    flex: bool = False
-    """May be cut when the terminal is too narrow; the last such column is cut first."""
-    optional: int = 0
-    """Left out when the terminal is too narrow even so, the highest number first."""
+    """``flex``: may be cut when the terminal is too narrow, the last such column first. ``optional``: left out
+    when it is too narrow even so, the highest number first."""
+
+    __slots__ = ("flex", "optional", "right", "title")
+
+    def __init__(self, title: str, *, right: bool = False, flex: bool = False, optional: int = 0) -> None:
+        self.title, self.right, self.flex, self.optional = title, right, flex, optional
 
 
 Value = str | Cell | None
 
 
-@dataclass
 class Table:
-    columns: list[Column]
-    rows: list[list[Cell]] = field(default_factory=list)
-    indent: str = ""
+    """Rows of cells under columns. Plain classes here, since a dataclass costs each command half a ms."""
+
+    def __init__(self, columns: list[Column], *, indent: str = "") -> None:
+        self.columns, self.indent = columns, indent
+        self.rows: list[list[Cell]] = []
 
     def add(self, *values: Value) -> None:
         """Add a row; None is a value that is not known and shows as ``-``."""

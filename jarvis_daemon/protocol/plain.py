@@ -7,7 +7,6 @@ never pulls in asyncio, websockets or msgspec, so `jarvis status` stays quick.
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 import os
 import socket
@@ -19,6 +18,11 @@ from types import TracebackType
 from typing import Any, Final
 
 from jarvis_daemon.protocol.errors import JarvisError
+
+try:  # hashlib loads OpenSSL, which costs a command 3 ms for one digest
+    from _sha1 import sha1  # type: ignore[import-not-found,unused-ignore]
+except ImportError:
+    from hashlib import sha1
 
 PROTOCOL_RANGE: Final = (1, 1)
 """As in ``messages``; repeated because that module costs an import of msgspec (a test holds them equal)."""
@@ -148,7 +152,7 @@ class PlainClient:
                 raise OSError("it closed during the handshake")
             self._buffer += chunk
         head, self._buffer = self._buffer.split(b"\r\n\r\n", 1)
-        accept = base64.b64encode(hashlib.sha1(key + _GUID, usedforsecurity=False).digest())
+        accept = base64.b64encode(sha1(key + _GUID, usedforsecurity=False).digest())
         if not head.startswith(b"HTTP/1.1 101") or accept not in head:
             raise OSError("it is not a Jarvis daemon")
 
