@@ -1,0 +1,295 @@
+"""HudApp: modes, keys, themes, and the link that feeds the model."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from pathlib import Path
+from typing import Any, ClassVar
+
+from textual.app import App, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+
+from jarvis_cli.hud import commands
+from jarvis_cli.hud.cost import Cost, counting
+from jarvis_cli.hud.model import TOPICS, Model
+from jarvis_cli.hud.options import Options, detect
+from jarvis_cli.hud.panels.bars import TABS, Tabs
+from jarvis_cli.hud.panels.base import Panel
+from jarvis_cli.hud.rings import POINTS, SPAN_S, Rings
+from jarvis_cli.hud.screens.base import ModeScreen
+from jarvis_cli.hud.screens.boot import BootScreen
+from jarvis_cli.hud.screens.help import Help
+from jarvis_cli.hud.screens.lists import Feed, Nodes, Storages
+from jarvis_cli.hud.screens.overview import Overview
+from jarvis_cli.hud.screens.split import Guests, Incidents, SplitScreen, Tasks
+from jarvis_cli.hud.states import Entity
+from jarvis_cli.hud.themes.palette import PALETTES, Palette, palette
+from jarvis_cli.hud.themes.textual_theme import theme_of
+from jarvis_daemon.protocol.client import Link
+from jarvis_daemon.protocol.errors import JarvisError
+from jarvis_daemon.protocol.spawn import spawn
+from jarvis_daemon.protocol.version import VERSION
+
+SEED_EVERY_S = 3600.0
+
+
+Connect = Callable[[Callable[[str], None]], Link]
+"""Makes the link, given what to call after each change."""
+
+
+class HudApp(App[int]):
+    """The app runs the link that ``connect`` makes."""
+
+    TITLE = "jarvis"
+    CSS_PATH = "themes/hud.tcss"
+    DEFAULT_MODE = "overview"
+    MODES: ClassVar[dict[str, Callable[[], Screen[Any]]]] = {  # type: ignore[assignment]
+        "overview": Overview, "guests": Guests, "storage": Storages, "tasks": Tasks,
+        "incidents": Incidents, "nodes": Nodes, "feed": Feed,
+    }  # fmt: skip
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *(Binding(str(number), f"mode('{mode}')", mode, show=False) for number, mode in enumerate(TABS, start=1)),
+        Binding("colon", "command", "command", show=False),
+        Binding("slash", "filter", "filter", show=False),
+        Binding("question_mark", "help", "keys", show=False),
+        Binding("left_square_bracket", "turn(-1)", "mode before", show=False),
+        Binding("right_square_bracket", "turn(1)", "mode after", show=False),
+        Binding("z", "zoom", "zoom", show=False),
+        Binding("p", "pause", "pause", show=False),
+        Binding("t", "theme", "theme", show=False),
+        Binding("q,ctrl+q", "detach", "detach", show=False, priority=False),
+    ]
+
+    def __init__(self, connect: Connect, options: Options | None = None, *, cost: Cost | None = None) -> None:
+        self.options = options or detect()
+        self.palette: Palette = palette(self.options.theme, self.options.depth)
+        self.cost = cost or Cost()
+        super().__init__(ansi_color=True if self.options.depth in {"16", "none"} else None)
+        self.driver_class = counting(self.driver_class, self.cost)
+        self.link = connect(self.on_link_change)
+        self.model = Model(self.link, ascii_only=self.options.ascii_only, simulated=self.options.simulated)
+        self._pending: set[str] = set()
+        self._drawing_due = False
+        self._paused = False
+        self._link_task: asyncio.Task[None] | None = None
+        self._seeded_boot: str | None = None
+        if not self.options.motion:
+            self.animation_level = "none"
+        for name in PALETTES:
+            self.register_theme(theme_of(palette(name, self.options.depth)))
+        self.theme = theme_of(self.palette).name
+
+    # --- life ----------------------------------------------------------------------------------------------
+
+    def on_mount(self) -> None:
+        self._link_task = spawn(self.link.run(), name="hud-link")
+        self.set_interval(1.0 / min(1.0, self.options.max_hz), self.tick)
+        if self.options.boot:
+            self.push_screen(BootScreen())
+
+    def on_unmount(self) -> None:
+        if self._link_task is not None:
+            self._link_task.cancel()
+
+    def on_link_change(self, topic: str) -> None:
+        """State, events or the link changed: draw it within this turn of the loop."""
+        self.model.touch(topic)
+        self._pending.add(topic)
+        if topic == "link":
+            self._link_changed()
+        if not self._drawing_due:
+            self._drawing_due = True
+            self.call_later(self._draw_pending)
+
+    def _draw_pending(self) -> None:
+        self._drawing_due = False
+        topics, self._pending = self._pending, set()
+        if self._paused:
+            self._pending = topics
+            topics = topics & {"link"}
+        if topics:
+            self.redraw(topics)
+
+    def redraw(self, topics: set[str] | None = None) -> None:
+        if (redraw := getattr(self.screen, "redraw", None)) is not None:
+            redraw(topics)
+
+    def tick(self) -> None:
+        """A second passed: clocks and ages move, and what became stale by that."""
+        if isinstance(self.screen, ModeScreen):
+            self.screen.status.age_word()
+        aged = self.model.tick()
+        self.redraw(None if aged and not self._paused else {"tick"})
+
+    def _link_changed(self) -> None:
+        dimmed = self.link.status in {"lost", "refused"}
+        if dimmed != self.palette.dimmed:
+            self._recolour(self.palette.name, dimmed=dimmed)
+        boot_id = str(self.link.welcome.get("boot_id") or "")
+        if self.link.status == "up" and boot_id != self._seeded_boot:
+            self._seeded_boot = boot_id
+            spawn(self._seed(), name="hud-seed")
+
+    async def _seed(self) -> None:
+        """Fill the sparklines from the daemon's history, once the nodes are known."""
+        await self.link.wait_for(lambda link: bool(link.mirror.state.get("cluster", {}).get("nodes")), 60.0)
+        ids = [node["id"] for node in self.model.nodes()]
+        params = {"ids": ids, "metrics": list(Rings.METRICS), "span_s": SPAN_S, "points": POINTS}
+        try:
+            self.model.rings.seed(await self.link.call("metrics.history", params))
+        except JarvisError as error:
+            self.log.warning(f"no history for the sparklines: {error.sentence()}")
+            return
+        self.redraw()
+
+    # --- colours -------------------------------------------------------------------------------------------
+
+    def palette_names(self) -> list[str]:
+        return list(PALETTES)
+
+    def set_palette(self, name: str | None) -> bool:
+        """The named palette, or the next one; False when there is none of that name."""
+        names = self.palette_names()
+        if name is None:
+            name = names[(names.index(self.palette.name) + 1) % len(names)]
+        if name not in names:
+            return False
+        self._recolour(name, dimmed=self.palette.dimmed)
+        return True
+
+    def _recolour(self, name: str, *, dimmed: bool) -> None:
+        self.palette = palette(name, self.options.depth, dimmed=dimmed)
+        self.theme = theme_of(self.palette).name
+        for stack in self._screen_stacks.values():
+            for screen in stack:
+                if (recolour := getattr(screen, "recolour", None)) is not None:
+                    recolour(self.palette)
+
+    # --- modes and acts ------------------------------------------------------------------------------------
+
+    def show_mode(self, mode: str, *, filter: str | None = None) -> None:  # noqa: A002
+        """Switch to a mode; ``filter`` replaces the filter there."""
+        while len(self.screen_stack) > 1:
+            self.pop_screen()
+        self.switch_mode(mode)
+        self._then(lambda screen: screen.filter(filter or "") if filter is not None else None)
+
+    def open_entity(self, table: str, entity: Entity) -> None:
+        """Show a row where its mode shows it in full."""
+        mode = {"guests": "guests", "tasks": "tasks", "incidents": "incidents", "storage": "storage"}[table]
+        self.show_mode(mode)
+
+        def look(screen: ModeScreen) -> None:
+            if isinstance(screen, SplitScreen):
+                screen.select(entity)
+
+        self._then(look)
+
+    def _then(self, act: Callable[[ModeScreen], object]) -> None:
+        """Do ``act`` with the current mode's screen once it is mounted."""
+
+        def do() -> None:
+            if isinstance(self.screen, ModeScreen):
+                act(self.screen)
+                self.screen.redraw()
+
+        self.call_after_refresh(do) if not self.screen.is_mounted else self.call_later(do)
+
+    def say(self, text: str, role: str = "text") -> None:
+        if isinstance(self.screen, ModeScreen):
+            self.screen.say(text, role)
+
+    def hints(self, filtered: bool) -> list[str]:
+        """Keys worth telling, the most useful first."""
+        parts = ["? keys", ": command", "/ filter" if filtered else "", "" if self.options.kiosk else "q detach"]
+        return [part for part in parts if part]
+
+    def completions(self) -> list[str]:
+        return commands.completions(self)
+
+    def obey(self, text: str) -> None:
+        commands.obey(self, text)
+
+    def on_tabs_chosen(self, message: Tabs.Chosen) -> None:
+        self.show_mode(message.mode)
+
+    def on_panel_wanted(self, message: Panel.Wanted) -> None:
+        self.show_mode(message.mode)
+
+    def action_mode(self, mode: str) -> None:
+        if isinstance(self.screen, ModeScreen):
+            self.show_mode(mode)
+
+    def action_turn(self, step: int) -> None:
+        if isinstance(self.screen, ModeScreen):
+            self.show_mode(TABS[(TABS.index(self.screen.MODE) + step) % len(TABS)])
+
+    def action_command(self) -> None:
+        if isinstance(self.screen, ModeScreen):
+            self.screen.ask(":")
+
+    def action_filter(self) -> None:
+        if isinstance(self.screen, ModeScreen) and self.screen.FILTERED:
+            self.screen.ask("/")
+
+    def action_help(self) -> None:
+        if isinstance(self.screen, ModeScreen):
+            self.push_screen(Help(self.model, self.palette, kiosk=self.options.kiosk))
+
+    def action_zoom(self) -> None:
+        if isinstance(self.screen, ModeScreen):
+            self.screen.zoom()
+
+    def action_pause(self) -> None:
+        self._paused = not self._paused
+        if isinstance(self.screen, ModeScreen):
+            self.screen.status.paused = self._paused
+            self.screen.status.repaint()
+        if not self._paused:
+            self._draw_pending()
+
+    def action_theme(self) -> None:
+        self.set_palette(None)
+
+    def action_detach(self) -> None:
+        if self.options.kiosk:
+            self.say("this is a kiosk: no key leaves it", "warn")
+        else:
+            self.exit(0)
+
+    async def action_quit(self) -> None:
+        self.action_detach()
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        for mode in TABS:
+            yield SystemCommand(mode.capitalize(), commands.COMMANDS[mode], lambda mode=mode: self.show_mode(mode))
+        yield SystemCommand("Keys", "keys and commands", self.action_help)
+        yield SystemCommand("Theme", "the next theme", self.action_theme)
+        yield SystemCommand("Pause", "hold the picture, or let it go on", self.action_pause)
+        yield SystemCommand("Zoom", "the focused panel alone, or all of them", self.action_zoom)
+        if not self.options.kiosk:
+            yield SystemCommand("Detach", "leave; the daemon lives on", self.action_detach)
+
+
+def run(
+    socket_path: Path, *, kiosk: bool = False, boot: bool = True, simulated: bool = False,
+    theme: str | None = None,
+    start_daemon: Callable[[], Awaitable[None]] | None = None,
+) -> int:  # fmt: skip
+    """Open the HUD on the terminal until the person detaches; returns the exit code.
+
+    ``simulated`` labels the picture before the daemon has told whether it is; ``start_daemon`` is called at
+    most once an outage when nothing listens on the socket.
+    """
+    options = detect(kiosk=kiosk, boot=boot, simulated=simulated, theme=theme)
+
+    def connect(on_change: Callable[[str], None]) -> Link:
+        return Link(
+            socket_path, client="jarvis-hud", version=VERSION, role="viewer" if kiosk else "operator",
+            topics=list(TOPICS), max_hz=options.max_hz, on_change=on_change, start_daemon=start_daemon,
+        )  # fmt: skip
+
+    result = HudApp(connect, options).run()
+    return 1 if result is None else result

@@ -1,0 +1,1 @@
+"""One panel a file: what it draws from the model."""

@@ -1,0 +1,174 @@
+"""The lines around every mode: header, tabs, status."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textual.events import Click
+from textual.message import Message
+
+from jarvis_cli.hud.panels.core import WORDS, quorum
+from jarvis_cli.hud.units import clock_s, day, span, stopwatch
+from jarvis_cli.hud.widgets.lines import Line, Run, join, length, spread
+from jarvis_cli.hud.widgets.pane import Pane
+
+if TYPE_CHECKING:
+    from jarvis_cli.hud.cost import Cost
+    from jarvis_cli.hud.model import Model
+    from jarvis_cli.hud.themes.palette import Palette
+
+TABS = ("overview", "guests", "storage", "tasks", "incidents", "nodes", "feed")
+"""Modes in the order of their number keys."""
+
+
+WORD_TICKS = 6
+
+
+class Header(Pane):
+    """Whose cluster, how it is, whether it is simulated, what time it is."""
+
+    DEPENDS = frozenset({"cluster", "incidents", "link", "tick"})
+
+    def __init__(self, model: Model, palette: Palette, *, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(palette, id=id)
+        self.model = model
+
+    def paint(self, width: int, height: int) -> list[Line]:
+        model, now = self.model, self.model.now()
+        dash, wide = model.glyphs["dash"], width >= 120
+        name: Run = (" J A R V I S " if wide else " JARVIS ", "big")
+        right: list[Run] = []
+        if model.simulated:
+            right += [(" SIMULATED ", "warn"), (dash if wide else "", "frame")]
+        right.append((f" {day(now)} {clock_s(now)} " if wide else f" {clock_s(now)} ", "light"))
+        middle = self._middle(width)
+        if not wide:
+            return [spread((name, *middle), right, width)]
+        left: list[Run] = [(dash, "frame"), name]
+        gap = max(1, (width - length(middle)) // 2 - length(left))
+        line = join(*left, (dash * gap, "frame"), *middle)
+        return [spread(line, right, width, dash, "frame")]
+
+    def _middle(self, width: int) -> tuple[Run, ...]:
+        model = self.model
+        cluster = model.cluster()
+        if cluster is None:
+            return ((" waiting for the first picture ", "faint"),)
+        level, _ = model.level()
+        incidents = len(model.incidents())
+        dot = f" {model.glyphs['dot']} "
+        word, role = WORDS[level]
+        health: Run = (f"{dot}{word.lower()}", "good" if role == "light" else role)
+        if width < 80:
+            return ((f" {cluster.get('name')}", "light"), health)
+        parts: list[Run] = [(f" {cluster.get('name')}{dot}{quorum(cluster)}", "light"), health]
+        if incidents:
+            parts.append((f"{dot}{incidents} incident{'s' * (incidents != 1)}", "warn"))
+        return (*parts, (" ", "light"))
+
+
+class Tabs(Pane):
+    """The modes with their keys; a tap chooses one."""
+
+    DEPENDS = frozenset({"incidents"})
+
+    class Chosen(Message):
+        def __init__(self, mode: str) -> None:
+            super().__init__()
+            self.mode = mode
+
+    def __init__(self, model: Model, palette: Palette, mode: str, *, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(palette, id=id)
+        self.model = model
+        self.mode = mode
+        self._spans: list[tuple[int, int, str]] = []
+
+    def paint(self, width: int, height: int) -> list[Line]:
+        runs: list[Run] = [(" ", "faint")]
+        self._spans = []
+        short = sum(len(mode) + 5 for mode in TABS) + 1 > width
+        for number, mode in enumerate(TABS, start=1):
+            label = f" {number} " if short and mode != self.mode else f" {number} {mode} "
+            start = length(runs)
+            self._spans.append((start, start + len(label), mode))
+            trouble = mode == "incidents" and self.model.incidents()
+            runs.append((label, "light@" if mode == self.mode else "warn" if trouble else "faint"))
+        return [join(*runs)]
+
+    def on_click(self, event: Click) -> None:
+        for start, end, mode in self._spans:
+            if start <= event.x < end:
+                self.post_message(self.Chosen(mode))
+
+
+class StatusBar(Pane):
+    """Keys on the left; link, age of the data and the HUD's own cost on the right."""
+
+    DEPENDS = frozenset({"link", "tick", "cluster"})
+
+    def __init__(
+        self, model: Model, palette: Palette, cost: Cost, hints: list[str], *, id: str | None = None  # noqa: A002
+    ) -> None:  # fmt: skip
+        super().__init__(palette, id=id)
+        self.model = model
+        self.cost = cost
+        self.hints = hints
+        self.paused = False
+        self.word: Run | None = None
+        self._word_ticks = 0
+
+    def say(self, text: str, role: str = "text") -> None:
+        """One line of feedback in place of the keys, for ``WORD_TICKS`` ticks."""
+        self.word = (f" {text} ", role)
+        self._word_ticks = WORD_TICKS
+        self.repaint()
+
+    def age_word(self) -> None:
+        """A tick passed: feedback does not stay for ever."""
+        self._word_ticks -= 1
+        if self._word_ticks <= 0:
+            self.word = None
+
+    def paint(self, width: int, height: int) -> list[Line]:
+        right = (*self._link(), *self._data(), *(self._cost() if width >= 60 else ()), (" ", "faint"))
+        left: list[Run] = []
+        if self.paused:
+            left.append((" PAUSED ", "warn@"))
+        room = width - length(right) - length(left) - 2
+        left.append(self.word or (f" {self._hints(room)}", "faint"))
+        return [spread(left, right, width)]
+
+    def _hints(self, room: int) -> str:
+        """As many of the keys as there is room for."""
+        out = ""
+        for hint in self.hints:
+            candidate = f"{out}  {hint}" if out else hint
+            if len(candidate) > room:
+                break
+            out = candidate
+        return out
+
+    def _link(self) -> tuple[Run, ...]:
+        source = self.model.source
+        since = source.clock.monotonic() - source.status_since
+        if source.status == "up":
+            latency = source.latency_s
+            known = "" if latency is None else f" {max(1, round(latency * 1000))} ms"
+            return ((f"link{known}", "faint"),)
+        if source.status == "refused":
+            return ((f"{self.model.glyphs['down']} LINK REFUSED", "bad"),)
+        if source.status == "connecting" and not source.mirror.state:
+            return ((f"connecting {stopwatch(since)}", "warn"),)
+        return ((f"{self.model.glyphs['down']} LINK LOST {stopwatch(since)}", "bad"),)
+
+    def _data(self) -> tuple[Run, ...]:
+        age, freshness = self.model.data_age()
+        dot = f" {self.model.glyphs['dot']} "
+        if age is None:
+            return ((f"{dot}no data yet", "warn" if self.model.linked else "faint"),)
+        text = f"{dot}data {span(age)} old"
+        return ((text, "faint") if freshness == "fresh" else (f"{text} {self.model.glyphs['warn']} stale", "warn"),)
+
+    def _cost(self) -> tuple[Run, ...]:
+        text = self.cost.text()
+        return ((f" {self.model.glyphs['dot']} {text}", "faint"),) if text else ()

@@ -1,0 +1,141 @@
+"""Lines that describe one thing: a guest, an incident, an error."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from jarvis_cli.hud.states import Entity, severity_state, share_of
+from jarvis_cli.hud.units import clock_s, day, percent, size, span
+from jarvis_cli.hud.widgets.cells import wrap
+from jarvis_cli.hud.widgets.lines import Line, Run, join
+from jarvis_daemon.protocol.errors import JarvisError
+
+if TYPE_CHECKING:
+    from jarvis_cli.hud.model import Model
+
+MOMENTS = (
+    ("observed", "observed_at"),
+    ("opened", "opened_at"),
+    ("announced", "announced_at"),
+    ("seen", "acked_at"),
+    ("silent until", "silenced_until"),
+    ("closed", "closed_at"),
+)
+CONFIG_FIRST = (
+    "cores",
+    "sockets",
+    "cpu",
+    "memory",
+    "balloon",
+    "swap",
+    "ostype",
+    "onboot",
+    "boot",
+    "agent",
+    "protection",
+)
+
+
+def pair(label: str, value: object, role: str = "text") -> Line:
+    return join((f"  {label:<14.14} ", "faint"), (str(value), role))
+
+
+def section(title: str) -> list[Line]:
+    return [(), join((f" {title}", "light"))]
+
+
+def of_guest(model: Model, guest: Entity) -> list[Line]:
+    """What is known without asking."""
+    state = model.guest_state(guest)
+    now = model.now()
+    memory = share_of(guest.get("memory_used_bytes"), guest.get("memory_total_bytes"))
+    kind = "VM" if guest.get("kind") == "vm" else "container"
+    disk = size(guest.get("disk_used_bytes")) if guest.get("kind") == "ct" else "n/a"
+    believed = state.word != "unknown"
+    role, before = ("text", "") if believed else ("faint", " before")
+    cores = guest.get("cpu_count") or 0
+    lines = [
+        pair("state", f"{model.glyphs[state.mark]} {state.word} {state.note}".rstrip(), state.role),
+        pair("what", f"{kind} on {guest.get('node')}"),
+        pair("cpu", f"{percent(guest.get('cpu'))} of {cores:g} core{'s' * (cores != 1)}{before}", role),
+        pair("memory", f"{size(guest.get('memory_used_bytes'))} of {size(guest.get('memory_total_bytes'))} "
+             f"({percent(memory)}){before}", role),
+        pair("disk", f"{disk} of {size(guest.get('disk_total_bytes'))}{before}", role),
+        pair("network", f"in {size(guest.get('net_in_bytes'))}, out {size(guest.get('net_out_bytes'))}{before}",
+             role),
+    ]  # fmt: skip
+    if guest.get("started_at") and state.word in {"run", "lock"}:
+        lines.append(pair("up", span(now - guest["started_at"])))
+    for label, key in (("HA", "ha_state"), ("pool", "pool"), ("lock", "lock")):
+        if guest.get(key):
+            lines.append(pair(label, guest[key]))
+    if guest.get("tags"):
+        lines.append(pair("tags", " ".join(guest["tags"])))
+    if (freshness := model.freshness(guest)) != "fresh":
+        seen = guest.get("last_seen_at")
+        lines.append(pair("seen", f"{clock_s(seen)} ({freshness})", "warn"))
+    if (incident := model.incident_of(guest["id"])) is not None:
+        lines.append(pair("incident", incident.get("title"), severity_state(incident.get("severity")).role))
+    return lines
+
+
+def of_description(answer: dict[str, Any], model: Model) -> list[Line]:
+    """What ``guest.describe`` told."""
+    lines = section("ADDRESSES")
+    addresses = answer.get("addresses")
+    if addresses:
+        lines += [join((f"  {address}", "text")) for address in addresses]
+    else:
+        lines.append(join((f"  not known: {answer.get('addresses_why') or 'nothing was told'}", "faint")))
+    lines += section("CONFIGURATION")
+    config = answer.get("config") or {}
+    first = [key for key in CONFIG_FIRST if key in config]
+    lines += [pair(key, config[key]) for key in [*first, *sorted(set(config) - set(first) - {"digest"})]]
+    snapshots = answer.get("snapshots") or []
+    lines += section(f"SNAPSHOTS {len(snapshots)}")
+    for snapshot in snapshots:
+        at = snapshot.get("snaptime")
+        when = f"{day(at)} {clock_s(at)}" if isinstance(at, int | float) else ""
+        lines.append(pair(str(snapshot.get("name")), f"{when} {snapshot.get('description') or ''}".strip()))
+    return lines
+
+
+def of_incident(model: Model, incident: Entity, width: int) -> list[Line]:
+    """Title, course and evidence of an incident."""
+    state = severity_state(incident.get("severity"))
+    now = model.now()
+    wrapped = wrap(str(incident.get("detail") or ""), max(20, width - 3), 4)
+    lines = [
+        join((f" {model.glyphs[state.mark]} {incident.get('title')}", state.role)),
+        *(join((f"   {part}", "text")) for part in wrapped if part),
+        (),
+        pair("condition", incident.get("condition")),
+        pair("target", incident.get("target")),
+    ]  # fmt: skip
+    for label, key in MOMENTS:
+        at = incident.get(key)
+        if at:
+            ago = f" ({span(now - at)} ago)" if at <= now else ""
+            by = f" by {incident['acked_by']}" if key == "acked_at" and incident.get("acked_by") else ""
+            lines.append(pair(label, f"{day(at)} {clock_s(at)}{ago}{by}"))
+    evidence = incident.get("evidence") or {}
+    if evidence:
+        lines += section("EVIDENCE")
+        lines += [pair(str(key), _plain(value)) for key, value in sorted(evidence.items())]
+    return lines
+
+
+def of_error(error: JarvisError, width: int) -> list[Line]:
+    lines: list[Line] = [join((f"  {part}", "warn")) for part in wrap(error.sentence(), max(20, width), 4)]
+    return [*lines, *(join((f"  {part}", "faint")) for part in wrap(error.next, max(20, width), 3))]
+
+
+def task_note(status: str, exit_text: object, model: Model) -> tuple[Run, ...]:
+    if status == "running":
+        return ((f"{model.glyphs['run']} live", "light"),)
+    role = {"ok": "good", "failed": "bad", "warnings": "warn"}.get(status, "faint")
+    return ((f"{status} {exit_text if exit_text and status != 'ok' else ''}".strip(), role),)
+
+
+def _plain(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) and abs(value) < 1e6 else str(value)

@@ -1,0 +1,1 @@
+"""One mode a file: which panels a screen shows, and where they lie at each size."""

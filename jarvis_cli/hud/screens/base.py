@@ -1,0 +1,185 @@
+"""What every mode's screen has: header, tabs, a body of panels, the status line, and the prompt."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.events import Resize
+from textual.geometry import Size
+from textual.layout import Layout
+from textual.screen import Screen
+from textual.widget import Widget
+
+from jarvis_cli.hud.panels.bars import Header, StatusBar, Tabs
+from jarvis_cli.hud.panels.base import Panel
+from jarvis_cli.hud.screens.plan import Form, Plan, PlanLayout, form_of
+from jarvis_cli.hud.widgets.pane import Pane
+from jarvis_cli.hud.widgets.prompt import Prompt
+
+if TYPE_CHECKING:
+    from jarvis_cli.hud.app import HudApp
+    from jarvis_cli.hud.themes.palette import Palette
+
+
+class Body(Widget):
+    """Holds the panels where the screen's plan puts them."""
+
+    def __init__(self, *panels: Panel, screen: ModeScreen) -> None:
+        super().__init__(*panels, id="body")
+        self._plan = PlanLayout(screen.plan_now)
+
+    @property
+    def layout(self) -> Layout:
+        """Ours, not one of the stylesheet: styles accept only the layouts that Textual ships."""
+        return self._plan
+
+
+class ModeScreen(Screen[None]):
+    """One question at a time. Sub-classes give ``panels`` and ``plan``."""
+
+    MODE: ClassVar[str] = ""
+    FILTERED: ClassVar[str | None] = None
+    """Id of the panel that ``/`` filters."""
+    FIRST: ClassVar[str | None] = None
+    """Id of the panel that has the focus at first."""
+    AUTO_FOCUS = ""
+    ESCAPE_TO_MINIMIZE = False
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("tab", "focus_next", "next panel", show=False),
+        Binding("shift+tab", "focus_previous", "previous panel", show=False),
+        Binding("escape", "back", "back", show=False),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.panes: list[Pane] = []
+        self.zoomed: str | None = None
+
+    @property
+    def hud(self) -> HudApp:
+        return cast("HudApp", self.app)
+
+    def panels(self) -> list[Panel]:
+        raise NotImplementedError
+
+    def plan(self, size: Size, form: Form) -> Plan:
+        raise NotImplementedError
+
+    def hints(self) -> list[str]:
+        return self.hud.hints(self.FILTERED is not None)
+
+    def compose(self) -> ComposeResult:
+        hud = self.hud
+        panels = self.panels()
+        header = Header(hud.model, hud.palette, id="header")
+        tabs = Tabs(hud.model, hud.palette, self.MODE, id="tabs")
+        self.status = StatusBar(hud.model, hud.palette, hud.cost, self.hints(), id="status")
+        self.panes = [header, tabs, *panels, self.status]
+        for pane in self.panes:
+            pane.ascii_only = hud.options.ascii_only
+        yield header
+        yield tabs
+        yield Body(*panels, screen=self)
+        yield self.status
+
+    def on_mount(self) -> None:
+        if self.FIRST:
+            self.query_one(f"#{self.FIRST}").focus()
+
+    # --- layout --------------------------------------------------------------------------------------------
+
+    @property
+    def form(self) -> Form:
+        return form_of(*self.app.size)
+
+    def plan_now(self, size: Size) -> Plan:
+        plan = self.plan(size, self.form)
+        if self.zoomed in plan:
+            plan = {str(self.zoomed): size.region}
+        return plan
+
+    def replan(self) -> None:
+        """The sizes or the panels that are shown changed."""
+        body = self.query_one("#body", Body)
+        plan = self.plan_now(body.size)
+        frameless = self.form == "phone"
+        for pane in self.panes:
+            if isinstance(pane, Panel):
+                pane.display = pane.id in plan
+                if pane.frameless != frameless:
+                    pane.frameless = frameless
+                    pane.repaint()
+        body.refresh(layout=True)
+
+    def on_resize(self, event: Resize) -> None:
+        self.replan()
+
+    # --- drawing -------------------------------------------------------------------------------------------
+
+    def redraw(self, topics: set[str] | None = None) -> None:
+        """Repaint the panes that depend on one of ``topics``; all of them without."""
+        for pane in self.panes:
+            if pane.display and (topics is None or pane.DEPENDS & topics):
+                pane.repaint()
+
+    def recolour(self, palette: Palette) -> None:
+        for pane in self.panes:
+            pane.recolour(palette)
+
+    def say(self, text: str, role: str = "text") -> None:
+        self.status.say(text, role)
+
+    # --- prompt and back -----------------------------------------------------------------------------------
+
+    def ask(self, kind: str, value: str = "") -> None:
+        """Open the prompt: ``:`` for a command, ``/`` for a filter."""
+        for old in self.query(Prompt):
+            old.remove()
+        prompt = Prompt(kind, value, self.hud.completions() if kind == ":" else [])
+        self.mount(prompt)
+        prompt.focus()
+
+    def on_prompt_changed_text(self, message: Prompt.ChangedText) -> None:
+        if message.kind == "/":
+            self.filter(message.text)
+
+    def on_prompt_done(self, message: Prompt.Done) -> None:
+        for prompt in self.query(Prompt):
+            prompt.remove()
+        if message.kind == "/":
+            self.filter("" if message.cancelled else message.text)
+        target = self.FILTERED if message.kind == "/" else self.FIRST
+        if target and self.query_one(f"#{target}").display:
+            self.query_one(f"#{target}").focus()
+        if message.kind == ":" and not message.cancelled:
+            self.hud.obey(message.text)
+
+    def filter(self, pattern: str) -> None:
+        if self.FILTERED:
+            self.query_one(f"#{self.FILTERED}", Panel).filter(pattern)
+
+    def close_opened(self) -> bool:
+        """Close what was opened beside the table; False when nothing was."""
+        return False
+
+    def action_back(self) -> None:
+        """One step back: prompt, zoom, opened panel, filter, overview."""
+        if self.zoomed:
+            self.zoomed = None
+            self.replan()
+        elif not self.close_opened() and not self._unfilter() and self.MODE != "overview":
+            self.hud.show_mode("overview")
+
+    def _unfilter(self) -> bool:
+        if not self.FILTERED or not self.query_one(f"#{self.FILTERED}", Panel).filtered_by():
+            return False
+        self.filter("")
+        return True
+
+    def zoom(self) -> None:
+        focused = self.focused
+        zoomable = isinstance(focused, Panel) and not self.zoomed
+        self.zoomed = focused.id if focused is not None and zoomable else None
+        self.replan()

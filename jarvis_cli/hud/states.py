@@ -1,0 +1,107 @@
+"""What a state is called and how it looks: a glyph and a word, never a colour alone."""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+from jarvis_cli.hud.units import clock_s, span
+
+Entity = dict[str, Any]
+
+UNICODE: Final = {
+    "run": "●", "stop": "○", "unknown": "◌", "warn": "▲", "down": "✖", "lock": "⏸", "template": "◆",
+    "ok": "✔", "info": "·", "dash": "─", "dot": "·", "up": "▴", "fall": "▾", "more": "…",
+}  # fmt: skip
+ASCII: Final = {
+    "run": "*", "stop": "o", "unknown": "?", "warn": "!", "down": "x", "lock": "#", "template": "+",
+    "ok": "v", "info": "-", "dash": "-", "dot": "-", "up": "^", "fall": "v", "more": "~",
+}  # fmt: skip
+
+
+class State(NamedTuple):
+    """``mark`` is a key of the glyph table; ``note`` goes where there is room."""
+
+    mark: str
+    word: str
+    role: str
+    note: str = ""
+
+
+WARNING_WORDS: Final = (("temp", "warm"), ("heat", "warm"), ("memory", "full"), ("cpu", "busy"), ("skew", "skew"))
+
+
+def node_state(node: Entity, freshness: str, now: float, incident: Entity | None = None) -> State:
+    """A node as it may be believed. ``incident`` is the gravest open one about it."""
+    status = node.get("status")
+    if status == "offline":
+        seen = node.get("last_seen_at")
+        note = f"last seen {clock_s(seen)} ({span(now - seen)})" if seen else "never seen"
+        return State("down", "DOWN", "bad", note)
+    if status != "online" or freshness == "unknown":
+        seen = node.get("last_seen_at")
+        return State("unknown", "unknown", "faint", f"last seen {clock_s(seen)}" if seen else "")
+    if incident is not None:
+        condition = str(incident.get("condition", ""))
+        word = next((word for part, word in WARNING_WORDS if part in condition), "warn")
+        return State("warn", word, "bad" if incident.get("severity") == "critical" else "warn")
+    if not node.get("stats_visible", True):
+        return State("run", "online", "good", "no right to see numbers")
+    return State("run", "online", "good")
+
+
+def guest_state(guest: Entity, freshness: str) -> State:
+    """A guest as it may be believed: never green when its state is not known."""
+    if guest.get("template"):
+        return State("template", "template", "faint")
+    status = guest.get("status")
+    if status == "unknown" or freshness == "unknown":
+        return State("unknown", "unknown", "faint")
+    if guest.get("lock"):
+        return State("lock", "lock", "warn", str(guest["lock"]))
+    if status == "running":
+        return State("run", "run", "good" if freshness == "fresh" else "faint")
+    if status in {"paused", "suspended"}:
+        return State("lock", str(status), "warn")
+    return State("stop", "stop", "faint")
+
+
+def storage_state(storage: Entity, freshness: str) -> State:
+    status = storage.get("status")
+    if status == "unknown" or freshness == "unknown":
+        return State("unknown", "unknown", "faint")
+    if status == "inactive":
+        return State("down", "offline", "bad")
+    share = share_of(storage.get("used_bytes"), storage.get("total_bytes"))
+    if share is not None and share > 0.95:
+        return State("warn", "full", "bad")
+    if share is not None and share > 0.90:
+        return State("warn", "filling", "warn")
+    return State("run", "online", "good" if freshness == "fresh" else "faint")
+
+
+TASK_STATES: Final = {
+    "running": State("run", "running", "light"),
+    "ok": State("ok", "ok", "good"),
+    "warnings": State("warn", "warnings", "warn"),
+    "failed": State("down", "failed", "bad"),
+}
+SEVERITIES: Final = {
+    "critical": State("down", "critical", "bad"),
+    "error": State("down", "error", "bad"),
+    "warning": State("warn", "warning", "warn"),
+    "ok": State("ok", "ok", "good"),
+    "info": State("info", "info", "faint"),
+}
+SEVERITY_ORDER: Final = {"critical": 0, "error": 1, "warning": 2, "info": 3, "ok": 4}
+
+
+def task_state(task: Entity) -> State:
+    return TASK_STATES.get(str(task.get("status")), State("unknown", "unknown", "faint"))
+
+
+def severity_state(severity: str | None) -> State:
+    return SEVERITIES.get(str(severity), SEVERITIES["info"])
+
+
+def share_of(used: float | None, total: float | None) -> float | None:
+    return None if used is None or not total else used / total

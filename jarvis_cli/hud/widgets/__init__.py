@@ -1,0 +1,1 @@
+"""Line-API primitives that know nothing of clusters."""
