@@ -5,11 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from jarvis_daemon.simulator import backups
+from jarvis_daemon.simulator.storages import Volume
 
 if TYPE_CHECKING:
     from jarvis_daemon.simulator.world import World
 
 NIGHTS: Final = 3
+_IMAGES: Final = (
+    ("iso", "debian-12.11.0-amd64-netinst.iso", "iso", 702_545_920),
+    ("vztmpl", "debian-12-standard_12.7-1_amd64.tar.zst", "tzst", 126_515_062),
+)
 
 
 def write(world: World) -> None:
@@ -21,6 +26,7 @@ def write(world: World) -> None:
             for node, vmids in world.backups.by_node(job).items():
                 events.append((at + 2, node, "vzdump", "", job.duration_s - 120, vmids))
             _volumes(world, job.storage, at, job.guests)
+    _images(world)
     for node in world.nodes:
         update = world.now - world.now % backups.DAY_S + 4 * 3600 + (sum(map(ord, node)) % 3600)
         update -= backups.DAY_S if update > world.now - 60 else 0
@@ -43,6 +49,17 @@ def _volumes(world: World, storage: str, at: float, vmids: tuple[int, ...]) -> N
             volume = backups.volume(storage, guest, backups.backup_size(guest), at + 60 * index)
             volume.counted = False
             disk.volumes.append(volume)
+
+
+def _images(world: World) -> None:
+    """Installation media and container templates, part of the used share that the inventory names."""
+    at = int(world.now - 100 * backups.DAY_S)
+    for disk in world.disks.values():
+        for content, name, suffix, size in _IMAGES:
+            if content in disk.spec.content:
+                folder = "iso" if content == "iso" else "vztmpl"
+                volid = f"{disk.spec.name}:{folder}/{name}"
+                disk.volumes.append(Volume(volid, content, size, at, suffix, counted=False))
 
 
 def _log(world: World, at: float, took: float, vmids: tuple[int, ...]) -> list[str]:

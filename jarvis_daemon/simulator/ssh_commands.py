@@ -6,6 +6,7 @@ jarvis-reading [SERVICE …]``) is answered section by section, for the sections
 
 from __future__ import annotations
 
+import itertools
 import shlex
 import time
 from collections.abc import Callable
@@ -113,7 +114,10 @@ def _do_hostname(world: World, node: Node, words: list[str]) -> Answer:
 
 
 def _do_systemctl(world: World, node: Node, words: list[str]) -> Answer:
-    plain = [word for word in words[1:] if not word.startswith("-")]
+    plain = [
+        word for before, word in itertools.pairwise(words)
+        if not word.startswith("-") and before not in {"-p", "-n", "-t"}
+    ]  # fmt: skip
     if not plain:
         return Answer(stderr="Too few arguments.\n", exit_code=1)
     verb, units = plain[0], [_unit(word) for word in plain[1:]]

@@ -86,10 +86,10 @@ class Client:
             self.certificate = self._streams[1].get_extra_info("ssl_object").getpeercert(binary_form=True)
         return self._streams
 
-    async def get(self, path: str, **query: Any) -> Reply:
+    async def get(self, path: str, /, **query: Any) -> Reply:
         return await self.call("GET", path + ("?" + urlencode(query) if query else ""))
 
-    async def post(self, path: str, **form: Any) -> Reply:
+    async def post(self, path: str, /, **form: Any) -> Reply:
         return await self.call("POST", path, urlencode(form).encode())
 
     async def call(
