@@ -38,6 +38,8 @@ from jarvis_daemon.store import Store
 
 _log = logging.getLogger("jarvis.cluster")
 TASK_BEATS: Final = 2
+IMPATIENT_BEATS: Final = 6
+"""While a privilege is missing, permissions are read this often: somebody may be mending it."""
 SAVE_POLLED_S: Final = 60.0
 ASK_LOST_MAX: Final = 3
 """Tasks that vanished from the list while running, asked one by one: at most so many a poll."""
@@ -165,9 +167,15 @@ class Monitor:
                 inventory.lose_sight()
             return []
         merged = inventory.merge_resources(resources, now)
-        if merged.suspicious:
+        if merged.suspicious or self._mending():
             scene.permissions_wanted.set()
         return merged.stops
+
+    def _mending(self) -> bool:
+        known = self.scene.sources.of("permissions")
+        if known is None or not self.scene.missing_privileges:
+            return False
+        return self.scene.sources.age_s(known) > IMPATIENT_BEATS * self.scene.beat_s
 
     def _learn_endpoint(self, status: StatusReply) -> None:
         url = self.scene.px.answered_by("cluster_status")

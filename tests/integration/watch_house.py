@@ -7,6 +7,7 @@ import json
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -23,7 +24,7 @@ from jarvis_daemon.protocol.state import Cluster, Guest, Incident, Node, Source,
 from jarvis_daemon.settings import ClusterSettings, ConditionSettings, Settings, SshSettings
 from jarvis_daemon.store import Store
 
-BEAT_S = 0.3
+BEAT_S = 0.2
 SERVICES = {"Home": ["llama-server", "smbd"], "pve": ["smbd", "filebrowser"]}
 
 
@@ -44,7 +45,7 @@ class SimulatedHomelab:
 
     def _wait(self) -> None:
         deadline = time.monotonic() + 30
-        waiting = __import__("threading").Event()
+        waiting = threading.Event()
         while not (self.folder / "sim.json").exists():
             assert self._process.poll() is None, "the simulator ended"
             assert time.monotonic() < deadline, "the simulator does not serve"
