@@ -22,7 +22,7 @@ from typing import IO, Final
 import typer
 
 from jarvis_daemon.protocol.errors import JarvisError
-from jarvis_daemon.protocol.locate import Places, check_socket_path
+from jarvis_daemon.protocol.locate import base_places, check_socket_path
 from jarvis_daemon.protocol.text import clean
 
 _HOST: Final = re.compile(r"[A-Za-z0-9_][^\s\x00-\x1f\"'`$;&|<>()\\]*")
@@ -39,13 +39,14 @@ def check_host(host: str) -> str:
 
 
 @contextlib.contextmanager
-def forwarded(host: str, places: Places, *, timeout_s: float) -> Iterator[Path]:
+def forwarded(host: str, *, timeout_s: float) -> Iterator[Path]:
     """Yield a local socket that reaches the daemon of ``host``. Raises ``daemon_unreachable`` ``timed_out``."""
     check_host(host)
     if shutil.which("ssh") is None:
         raise JarvisError("unavailable", "There is no ssh on this machine", next="Install openssh-client.")
-    places.runtime_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=places.runtime_dir, prefix="ssh-") as name:
+    ours = base_places().runtime_dir
+    ours.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=ours, prefix="ssh-") as name:
         folder = Path(name)
         local, control = folder / "d.sock", folder / "c"
         check_socket_path(folder / f"c.{'x' * 16}")  # ssh binds a longer name first

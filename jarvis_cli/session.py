@@ -42,7 +42,7 @@ class Session:
         if host := self.remote:
             from jarvis_cli.remote import forwarded
 
-            with forwarded(host, self.places, timeout_s=self.timeout_s) as path:
+            with forwarded(host, timeout_s=self.timeout_s) as path:
                 yield path
             return
         if start and self.autostart:

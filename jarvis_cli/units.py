@@ -84,10 +84,11 @@ def install_system(run: Session, *, show_only: bool) -> None:
     run.out.note(f"Wrote {SYSTEM_UNIT}.")
     _systemctl(run, "daemon-reload")
     for line in (
-        f"Settings go to {SYSTEM_CONFIG}/config.toml (root:jarvis 0640), the token's secret alone to",
-        f"{SYSTEM_CONFIG}/pve-token (root 0600): systemd hands it over as a credential.",
-        "Start it now and at boot:        systemctl enable --now jarvis",
-        "Let somebody look, not touch:    adduser NAME jarvis",
+        "1. Connect a cluster:          sudo JARVIS_SYSTEM=1 jarvis setup",
+        f"   It writes {SYSTEM_CONFIG}; the secret stays root's, systemd hands it over as a credential.",
+        "2. Start it now and at boot:   sudo systemctl enable --now jarvis",
+        "3. Let somebody look at it:    sudo adduser NAME jarvis",
+        "   Acting (acknowledge, silence, stop) takes sudo, or `sudo -u jarvis`.",
     ):
         run.out.note(line)
 

@@ -47,6 +47,7 @@ class Answers:
     ssh: bool | None = None
     ssh_user: str | None = None
     ssh_key: str | None = None
+    ssh_hosts: list[str] = field(default_factory=list)
     accept_host_keys: bool = False
     autonomy: int | None = None
     accept_missing: bool = False
@@ -91,11 +92,11 @@ class Wizard:
     def ask(self, question: str, option: str, default: str | None = None) -> str:
         if default is not None and self._unattended:
             return default
-        self.run.need_input(option, question)
+        self.run.need_input(option, f'"{question}"')
         return str(typer.prompt(question, default=default, err=True)).strip()
 
     def agree(self, question: str, option: str, *, default: bool = False) -> bool:
-        self.run.need_input(option, question)
+        self.run.need_input(option, f'"{question}"')
         return typer.confirm(question, default=default, err=True)
 
     # --- steps -------------------------------------------------------------------------------------------
@@ -239,6 +240,8 @@ class Wizard:
         key = self.answers.ssh_key or self.ask("Private key (empty: the usual ones)", "--ssh-key", _usual_key())
         if key:
             settings["key_file"] = key
+        if self.answers.ssh_hosts:
+            settings["hosts"] = dict(_pair(text) for text in self.answers.ssh_hosts)
         self.cluster["ssh"] = settings
         nodes = {node["name"]: node["ip"] for node in found["nodes"]}
         shown = admin.ask("setup", "ssh", given={"cluster": self.cluster, "nodes": nodes})["nodes"]
@@ -294,6 +297,15 @@ class Wizard:
 
 def _digits(fingerprint: str) -> str:
     return "".join(char for char in fingerprint.upper() if char in "0123456789ABCDEF")
+
+
+def _pair(text: str) -> tuple[str, str]:
+    node, sign, address = text.partition("=")
+    if not sign or not node or not address:
+        raise JarvisError(
+            "invalid_params", f"{text!r} is not NODE=ADDRESS", next="As in --ssh-host pve=10.0.0.2:2222."
+        )
+    return node, address
 
 
 def _usual_key() -> str:

@@ -41,6 +41,10 @@ def setup(
     ssh: bool | None = typer.Option(None, "--ssh/--no-ssh", help="Temperatures and services by SSH."),
     ssh_user: str | None = typer.Option(None, "--ssh-user", help="The account on the nodes."),
     ssh_key: str | None = typer.Option(None, "--ssh-key", help="The private key.", metavar="FILE"),
+    ssh_host: Annotated[
+        list[str] | None,
+        typer.Option("--ssh-host", help="Where a node's SSH is, if not at its address.", metavar="NODE=ADDRESS"),
+    ] = None,
     accept_host_keys: bool = typer.Option(False, "--accept-host-keys", help="Pin the host keys shown now."),
     autonomy: int | None = typer.Option(None, "--autonomy", min=0, max=4, help="What may be repaired by itself."),
     accept_missing: bool = typer.Option(False, "--accept-missing", help="Go on without some privileges."),
@@ -55,6 +59,6 @@ def setup(
     answers = Answers(
         endpoints=endpoint or [], fingerprints=fingerprint or [], ca_file=ca_file, insecure=insecure, name=name,
         token_id=token_id, token_file=token_file, runs_on=runs_on, ssh=ssh, ssh_user=ssh_user, ssh_key=ssh_key,
-        accept_host_keys=accept_host_keys, autonomy=autonomy, accept_missing=accept_missing,
+        ssh_hosts=ssh_host or [], accept_host_keys=accept_host_keys, autonomy=autonomy, accept_missing=accept_missing,
     )  # fmt: skip
     Wizard(run, answers).go()

@@ -12,6 +12,7 @@ from jarvis_cli.group import Command, Reading, nearest, noun
 from jarvis_cli.output import json_text
 from jarvis_cli.session import Session, session
 from jarvis_cli.table import Cell, Column, Table, fields
+from jarvis_cli.values import rfc3339
 from jarvis_daemon.protocol.errors import JarvisError
 
 app = noun("sim", "Break and heal the simulated homelab.")
@@ -28,7 +29,17 @@ def status(ctx: typer.Context) -> None:
     """What the simulated homelab is made of and which faults it has."""
     run = session(ctx)
     answer = _ask(run, {"cmd": "status"})
-    run.out.emit(answer, lambda look: fields([(key, _plain(value)) for key, value in answer.items()], look))
+    answer.pop("now", None)
+    answer["started_at"] = rfc3339(answer.get("started_at"))
+    answer["simulated"] = True
+    rows = [(key, _faults(value) if key == "faults" else _plain(value)) for key, value in answer.items()]
+    run.out.emit(answer, lambda look: fields(rows, look))
+
+
+def _faults(active: list[dict[str, Any]]) -> str:
+    """``node-down on pve, disk-fill on pve/tank``"""
+    told = [f"{f.get('name')} on {f['target']}" if f.get("target") else str(f.get("name")) for f in active]
+    return ", ".join(told) or "none"
 
 
 def _plain(value: Any) -> str:
@@ -50,10 +61,17 @@ def faults(ctx: typer.Context) -> None:
     """Everything that can be broken, and on what."""
     run = session(ctx)
     known = _known(run)
-    names = list(dict.fromkeys(key for fault in known for key in fault))
-    table = Table([Column(name.upper(), flex=name != "name") for name in names])
+    table = Table([
+        Column("FAULT"), Column("ON"), Column("BY DEFAULT"), Column("PARAMETERS", flex=True, optional=1),
+        Column("ABOUT", flex=True),
+    ])  # fmt: skip
     for fault in known:
-        table.add(*(Cell(_plain(fault.get(name)), "bold" if name == "name" else "plain") for name in names))
+        default, about = str(fault.get("default_target") or "-"), str(fault.get("about") or "-")
+        params = Cell(_plain(fault.get("params") or {}) or "-", "faint")
+        table.add(
+            Cell(str(fault["name"]), "bold"), str(fault.get("target") or "-"), default, params,
+            about.replace("``", "`"),
+        )  # fmt: skip
     run.out.emit({"faults": known}, table.lines, rows=known)
 
 
@@ -114,7 +132,7 @@ def heal(
     answer = _ask(run, {"cmd": "heal", "target": target})
     healed = answer.get("healed")
     if isinstance(healed, list):
-        run.out.note(f"Healed: {_plain(healed)}." if healed else "Nothing was broken.")
+        run.out.note(f"Healed: {_faults(healed)}." if healed else "Nothing was broken.")
     else:
         run.out.note(f"{target or 'Everything'} is healed.")
 
@@ -122,9 +140,12 @@ def heal(
 @app.command("speed", cls=Command)
 def speed(
     ctx: typer.Context,
-    factor: float = typer.Argument(min=0.1, max=1000, help="1 is real time, 10 is ten times faster."),
+    factor: float | None = typer.Argument(None, min=0.1, max=1000, help="1 is real time; without it, tell."),
 ) -> None:
     """How fast tasks, loads and faults run; clocks stay real."""
     run = session(ctx)
+    if factor is None:
+        run.out.line(f"{_ask(run, {'cmd': 'status'})['speed']:g}")
+        return
     _ask(run, {"cmd": "speed", "value": factor})
     run.out.note(f"The simulated homelab runs at {factor:g} × speed.")

@@ -73,6 +73,7 @@ def header(state: State, now: float, look: Look, *, simulated: bool) -> Iterator
             yield "  " + views.paint(views.state_cell(level, look), look).split(" ")[0] + f" {reason}"
     for cluster in clusters:
         for endpoint, why in (cluster.get("endpoints_failed") or {}).items():
-            yield look.paint(f"  {endpoint} does not answer: {why}", "warn")
+            told = str(why) if endpoint in str(why) else f"{endpoint} does not answer: {why}"
+            yield look.paint(f"  {told}", "warn")
         if missing := cluster.get("missing_privileges"):
             yield look.paint(f"  The token lacks {', '.join(missing)}: what they show is unknown here.", "warn")

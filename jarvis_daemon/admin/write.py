@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tomllib
 from pathlib import Path
 from typing import Any, Final
@@ -47,12 +48,28 @@ def write(given: dict[str, Any]) -> dict[str, Any]:
     if accepted := list(given.get("host_keys") or []):
         pin(where.known_hosts, accepted)
     write_private(where.config_file, text)
+    if where.system:
+        _hand_over(where)
     return {
         "config": str(where.config_file),
         "secret": str(where.config_dir / SECRET_FILE),
         "known_hosts": str(where.known_hosts) if accepted else None,
         "kept": kept,
     }
+
+
+def _hand_over(where: Places) -> None:
+    """Let the account of the machine's daemon read the settings; the secret stays root's, systemd passes it on."""
+    try:
+        shutil.chown(where.config_file, group="jarvis")
+        where.config_file.chmod(0o640)
+        if where.known_hosts.exists():
+            shutil.chown(where.known_hosts, "jarvis", "jarvis")
+    except (LookupError, OSError) as error:
+        raise JarvisError(
+            "config_invalid", "The settings cannot be handed to the user `jarvis`", why=str(error),
+            next="Run `sudo jarvis daemon install --system` first.",
+        ) from None  # fmt: skip
 
 
 def _old(where: Places) -> dict[str, Any]:

@@ -66,6 +66,11 @@ def ensure_daemon(
     check_socket_path(places.socket)
     if answers(places.socket):
         return places.socket
+    if places.system:
+        raise JarvisError(
+            "daemon_unreachable", "The daemon of this machine does not run", why=f"nobody answers at {places.socket}",
+            next="Run `sudo systemctl start jarvis`; `journalctl -u jarvis` has its log.",
+        )  # fmt: skip
     if not is_locked(places.lock_file):
         if not force and os.environ.get("JARVIS_NO_AUTOSTART"):
             raise JarvisError(

@@ -27,6 +27,8 @@ class Places:
     state_dir: Path
     runtime_dir: Path
     demo: bool = False
+    system: bool = False
+    """That of the machine, which systemd starts: `jarvis daemon install --system`."""
 
     @property
     def config_file(self) -> Path:
@@ -74,9 +76,16 @@ class Places:
         )  # fmt: skip
 
 
+SYSTEM: Final = Places(
+    Path("/etc/jarvis"), Path("/var/lib/jarvis"), Path("/var/lib/jarvis/state"), Path("/run/jarvis"), system=True
+)
+
+
 def base_places(environ: dict[str, str] | None = None) -> Places:
-    """The operator's own installation, whether configured or not."""
+    """The operator's own installation, whether configured or not; with ``JARVIS_SYSTEM`` the machine's."""
     env = os.environ if environ is None else environ
+    if env.get("JARVIS_SYSTEM"):
+        return SYSTEM
     if home := env.get("JARVIS_HOME"):
         root = Path(home).expanduser().absolute()
         return Places(root, root / "data", root / "state", root / "run")
@@ -116,9 +125,15 @@ def cluster_configured(places: Places, environ: dict[str, str] | None = None) ->
 
 
 def places(environ: dict[str, str] | None = None) -> Places:
-    """The installation a command attaches to: the operator's, or the demo where no cluster is configured."""
+    """The installation a command attaches to: the operator's own; where that has no cluster, the machine's; where
+    there is none either, the demo."""
+    env = os.environ if environ is None else environ
     base = base_places(environ)
-    return base if cluster_configured(base, environ) else base.for_demo()
+    if cluster_configured(base, environ):
+        return base
+    if not env.get("JARVIS_HOME") and not base.system and SYSTEM.config_dir.is_dir():
+        return SYSTEM
+    return base.for_demo()
 
 
 def check_socket_path(path: Path) -> None:

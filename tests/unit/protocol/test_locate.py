@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from jarvis_daemon.protocol.errors import JarvisError
-from jarvis_daemon.protocol.locate import base_places, check_socket_path, cluster_configured, places
+from jarvis_daemon.protocol import locate
+from jarvis_daemon.protocol.locate import Places, base_places, check_socket_path, cluster_configured, places
 
 
 def test_jarvis_home_relocates_everything_together(tmp_path: Path) -> None:
@@ -30,6 +31,23 @@ def test_no_cluster_means_the_demo_with_folders_of_its_own(tmp_path: Path) -> No
     assert demo.socket != base_places(env).socket
     assert demo.database == tmp_path / "data/demo/jarvis.db"
     assert demo.for_demo() is demo
+
+
+def test_the_machines_installation_counts_where_one_has_none_of_ones_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine = Places(tmp_path / "etc", tmp_path / "lib", tmp_path / "state", tmp_path / "run", system=True)
+    monkeypatch.setattr(locate, "SYSTEM", machine)
+    env = {"HOME": str(tmp_path / "me"), "XDG_RUNTIME_DIR": str(tmp_path / "r")}
+    assert places(env).demo
+    machine.config_dir.mkdir()
+    assert places(env) is machine
+    assert places(env | {"JARVIS_HOME": str(tmp_path)}).demo
+    own = base_places(env).config_file
+    own.parent.mkdir(parents=True)
+    own.write_text("[cluster]\n")
+    assert places(env) == base_places(env)
+    assert base_places({"JARVIS_SYSTEM": "1"}) is machine
 
 
 @pytest.mark.parametrize("content", ["[cluster]\nname = 'x'\n", "not toml at all [", "\xff\xfe"])
