@@ -131,7 +131,6 @@ _TABLE: Final = (
     Call("ct_snapshots", "/nodes/{node}/lxc/{vmid}/snapshot", "list", privileges=_VM),
     Call("vm_addresses", "/nodes/{node}/qemu/{vmid}/agent/network-get-interfaces", "object", privileges=_AGENT),
     Call("ct_addresses", "/nodes/{node}/lxc/{vmid}/interfaces", "list", privileges=_VM),
-    Call("storage_rrd", "/nodes/{node}/storage/{storage}/rrddata", "list", _RRD, privileges=_STORAGE),
     Call(
         "storage_content",
         "/nodes/{node}/storage/{storage}/content",
