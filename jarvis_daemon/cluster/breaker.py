@@ -52,6 +52,9 @@ class Breaker:
         self._trying = False
 
     def failed(self, error: JarvisError) -> None:
+        if not self.closed and not self._trying:
+            self.error = error  # of a call that was under way when another failed: the same outage
+            return
         if error.code == "cluster_denied":
             self._pause_s = DENIED * self._interval_s
         else:

@@ -153,7 +153,7 @@ class Proxmox:
             if not isinstance(outcome, Verdict):
                 return outcome
             if not outcome.elsewhere:
-                raise outcome.error
+                raise _fresh(outcome.error)
             errors.append(outcome.error)
         left_alone = [self._breakers[endpoint.url].error for endpoint in among if endpoint not in tries]
         raise _summary([*errors, *(error for error in left_alone if error is not None)])
@@ -214,19 +214,26 @@ class Proxmox:
 
 def _summary(errors: list[JarvisError]) -> JarvisError:
     """One error for what several endpoints said: a refused token outweighs silence."""
+    if not errors:
+        return JarvisError("unavailable", "There is no such endpoint to ask")
     for error in errors:
         if error.data.get("node"):
-            return error
+            return _fresh(error)
     heaviest = max(errors, key=lambda error: _WEIGHT.get(error.code, 0))
     told = {str(error.data.get("endpoint")): error.why for error in errors}
     if len(told) < 2 or any(error.code != "cluster_unreachable" for error in errors):
-        return heaviest
+        return _fresh(heaviest)
     return JarvisError(
         "cluster_unreachable",
         "No endpoint of the cluster answers",
         why="; ".join(f"{url}: {why}" for url, why in told.items()),
         data={"endpoints": told},
     )
+
+
+def _fresh(error: JarvisError) -> JarvisError:
+    """A copy to raise: one that a breaker keeps would collect a traceback, frames and all, with each raise."""
+    return JarvisError(error.code, error.what, why=error.why, next=error.next, data=dict(error.data))
 
 
 def _check_shape(call: Call, data: Any) -> None:

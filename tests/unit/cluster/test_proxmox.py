@@ -492,6 +492,33 @@ class TestFailover:
         assert proxmox.last_endpoint == first.url
         assert proxmox.endpoints_failed == {}
 
+    async def test_calls_that_fail_together_are_one_outage(self, start: StartPeer, connect: Connect) -> None:
+        clock = ManualClock()
+        one = start(always(reply("", "503 Busy")))
+        proxmox = connect(one, clock=clock)
+        await asyncio.gather(*(failing(proxmox) for _ in range(6)))
+        one.handler = always(STATUS)
+        await clock.advance(2)
+        assert await proxmox.call("cluster_status") == []
+
+    async def test_an_error_that_is_kept_keeps_no_frames(self, start: StartPeer, connect: Connect) -> None:
+        one = start(always(reply("", "503 Busy")))
+        proxmox = connect(one)
+        for _ in range(3):
+            await failing(proxmox)
+        kept = proxmox.errors[one.url]
+        assert (kept.__traceback__, kept.__context__) == (None, None)
+
+    async def test_one_endpoint_can_be_asked_and_an_unknown_one_not(
+        self, start: StartPeer, connect: Connect
+    ) -> None:
+        first, second = start(always(STATUS)), start(always(STATUS))
+        proxmox = connect(first, second)
+        assert await proxmox.ask_at(second.url, "cluster_status") == []
+        assert first.requests == []
+        with pytest.raises(JarvisError, match="no such endpoint"):
+            await proxmox.ask_at("https://127.0.0.1:1", "cluster_status")
+
     async def test_when_none_answers_each_is_named(self, start: StartPeer, connect: Connect) -> None:
         first, second = start(always(STATUS)), start(always(reply("", "503 Busy")))
         proxmox = connect(first, second)

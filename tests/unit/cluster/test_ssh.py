@@ -219,6 +219,22 @@ class TestBadDays:
         assert (error.code, error.why) == ("cluster_unreachable", "no answer within 0.3 s")
         assert "pve" in error.what
 
+    async def test_a_port_that_accepts_and_never_greets(self, connect: Connect) -> None:
+        """A frozen node."""
+        silent = asyncio.Event()
+
+        async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.read()
+            writer.close()
+            silent.set()
+
+        server = await asyncio.start_server(accept, "127.0.0.1", 0)
+        async with server:
+            port = server.sockets[0].getsockname()[1]
+            error = await failing(connect(hosts={"pve": f"127.0.0.1:{port}"}, timeout_s=0.3))
+            await asyncio.wait_for(silent.wait(), 3)  # and the connection is let go
+        assert (error.code, error.why) == ("cluster_unreachable", "no answer within 0.3 s")
+
     async def test_a_flood_is_cut_at_1_MiB(self, node: Node, connect: Connect) -> None:
         async def answer(process: Any) -> None:
             process.stdout.write("#jarvis date\n1800000000.0\n" + "x" * (MAX_OUTPUT_BYTES + 65536))
