@@ -77,8 +77,18 @@ class Session:
                 with link:
                     yield link
                 return
-        with self.socket(start=start) as path, connect(path, self.timeout_s, role=role) as link:
-            yield link
+        with self.socket(start=start) as path:
+            try:
+                link = connect(path, self.timeout_s, role=role)
+            except JarvisError as error:
+                if self.remote is None or error.code != "daemon_unreachable":
+                    raise
+                raise JarvisError(
+                    "daemon_unreachable", f"No daemon runs on {self.remote}",
+                    next=f"Run `ssh {self.remote} jarvis daemon start`.",
+                ) from None  # fmt: skip
+            with link:
+                yield link
 
     def local_only(self, command: str) -> None:
         """Refuse ``--host`` for what touches files of this machine. Raises ``invalid_params``."""

@@ -59,6 +59,7 @@ def setup(
     answers = Answers(
         endpoints=endpoint or [], fingerprints=fingerprint or [], ca_file=ca_file, insecure=insecure, name=name,
         token_id=token_id, token_file=token_file, runs_on=runs_on, ssh=ssh, ssh_user=ssh_user, ssh_key=ssh_key,
-        ssh_hosts=ssh_host or [], accept_host_keys=accept_host_keys, autonomy=autonomy, accept_missing=accept_missing,
+        ssh_hosts=ssh_host or [], accept_host_keys=accept_host_keys, autonomy=autonomy,
+        accept_missing=accept_missing,
     )  # fmt: skip
     Wizard(run, answers).go()

@@ -68,7 +68,7 @@ def ensure_daemon(
         return places.socket
     if places.system:
         raise JarvisError(
-            "daemon_unreachable", "The daemon of this machine does not run", why=f"nobody answers at {places.socket}",
+            "daemon_unreachable", "The machine's daemon does not run", why=f"nobody answers at {places.socket}",
             next="Run `sudo systemctl start jarvis`; `journalctl -u jarvis` has its log.",
         )  # fmt: skip
     if not is_locked(places.lock_file):

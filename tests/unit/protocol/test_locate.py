@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from jarvis_daemon.protocol.errors import JarvisError
 from jarvis_daemon.protocol import locate
+from jarvis_daemon.protocol.errors import JarvisError
 from jarvis_daemon.protocol.locate import Places, base_places, check_socket_path, cluster_configured, places
 
 
