@@ -170,11 +170,28 @@ class History:
         start_at = end_at - count * step
         if from_ring and ring is not None:
             known = [(at, 1, value) for at, value in ring.between(start_at, end_at)]
+            if resolution == "minute":
+                known += await self._before(entity, metric, ring, start_at, end_at)
         else:
             known = await self._kept(entity, metric, resolution, start_at, end_at)
         if not known:
             return None
         return Series(start_at=start_at, step_s=step, values=_means(known, start_at, step, count))
+
+    async def _before(
+        self, entity: str, metric: str, ring: Ring, start_at: float, end_at: float
+    ) -> list[tuple[float, int, float]]:
+        """What was kept of the time before a ring began (a restart): minutes, cut into the ring's steps."""
+        first = ring.first_at()
+        until = end_at if first is None else first
+        if until <= start_at + ring.step_s:
+            return []
+        found: list[tuple[float, int, float]] = []
+        for at, n, total in await self._kept(entity, metric, "minute", start_at - 60, until):
+            steps = max(1, int(60 // ring.step_s))
+            moments = [at + i * ring.step_s for i in range(steps)]
+            found += [(moment, n, total) for moment in moments if start_at <= moment < until]
+        return found
 
     async def _kept(
         self, entity: str, metric: str, resolution: Resolution, start_at: float, end_at: float

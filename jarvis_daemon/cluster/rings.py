@@ -55,6 +55,10 @@ class Ring:
             if not math.isnan(value):
                 yield slot * self.step_s, value
 
+    def first_at(self) -> float | None:
+        """The first moment of which something is known."""
+        return next((at for at, _ in self.between(0, (self._last + 1) * self.step_s)), None)
+
     @property
     def reaches_back_s(self) -> float:
         return self.step_s * self.size
