@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
-from jarvis_daemon.simulator import cluster_view
+from jarvis_daemon.simulator import cluster_view, metrics
 from jarvis_daemon.simulator.errors import Refused
 from jarvis_daemon.simulator.pve_api import Context, Encoded, answers, encoded
 from jarvis_daemon.simulator.world import World
@@ -93,6 +93,16 @@ def options(context: Context) -> dict[str, Any]:
     if not context.allowed("/", "Sys.Audit"):
         return {}
     return {"keyboard": "en-us", "migration": {"type": "secure"}, "description": context.world.inventory.cluster}
+
+
+@answers("GET", "/cluster/metrics/export")
+def metrics_export(context: Context) -> dict[str, Any]:
+    values = context.values
+    names = set(values["node-list"].replace(";", ",").split(",")) if "node-list" in values else None
+    if values.get("local-only"):
+        names = {context.endpoint}
+    since, history = values.get("start-time", 0), values.get("history", False)
+    return {"data": metrics.export(context.world, context.endpoint, since=since, history=history, names=names)}
 
 
 @answers("GET", "/cluster/nextid")

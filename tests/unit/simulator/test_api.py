@@ -38,8 +38,7 @@ async def test_a_wrong_token_is_told_late(lab: Homelab, client_of: ClientOf) -> 
     async def sleep(seconds: float) -> None:
         waited.append(seconds)
 
-    api = lab._endpoints["Home"].listener._handler.__self__  # type: ignore[attr-defined]
-    api._sleep = sleep
+    lab._endpoints["Home"].api._sleep = sleep
     await client_of(authorization="PVEAPIToken=jarvis@pve!daemon=wrong").get("/version")
     assert waited == [0.05]
 
@@ -219,3 +218,20 @@ async def test_task_filters(client: Client) -> None:
     missing = await client.get("/nodes/pve/tasks/UPID:pve:00000001:00000001:00000001:x::root@pam:/status")
     assert missing.status == 500
     assert (await client.get("/nodes/pve/tasks/nonsense/log")).status == 400
+
+
+async def test_metrics_export_has_the_shape_of_the_real_one(lab: Homelab, client: Client) -> None:
+    now = int(lab.world.now)
+    rows = (await client.get("/cluster/metrics/export")).data["data"]
+    assert {"id", "metric", "timestamp", "type", "value"} == set(rows[0])
+    assert {row["timestamp"] for row in rows} == {now}
+    kinds = {row["metric"]: row["type"] for row in rows if row["id"] == "qemu/100"}
+    assert kinds["cpu_current"] == "gauge"
+    assert kinds["net_in"] == "derive"
+    assert "storage/pve/local" in {row["id"] for row in rows}
+    past = (await client.get("/cluster/metrics/export", **{"history": 1, "start-time": now - 600})).data["data"]
+    times = [row["timestamp"] for row in past if (row["id"], row["metric"]) == ("qemu/100", "mem_used")]
+    assert times == list(range(now - 590, now + 1, 10))
+    only = (await client.get("/cluster/metrics/export", **{"node-list": "pve,agent"})).data["data"]
+    assert {row["id"] for row in only if row["id"].startswith("node/")} == {"node/pve", "node/agent"}
+    assert (await client.get("/cluster/metrics/export", **{"start-time": now})).data == {"data": []}
