@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -20,7 +21,6 @@ from jarvis_daemon.protocol.errors import JarvisError
 from jarvis_daemon.protocol.locate import Places, base_places
 from jarvis_daemon.protocol.plain import PlainClient
 
-TICKS = os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -38,6 +38,7 @@ class Lab:
         self.told: dict[str, Any] = {}
         self._processes: list[subprocess.Popen[bytes]] = []
         self._watcher: PlainClient | None = None
+        self._control: socket.socket | None = None
 
     def __enter__(self) -> Self:
         try:
@@ -79,13 +80,11 @@ class Lab:
 
     def simulator(self, command: str) -> dict[str, Any]:
         """Ask the simulator on its control socket."""
-        import socket
-
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as control:
-            control.settimeout(10)
-            control.connect(str(self.home / "sim.sock"))
-            control.sendall(json.dumps({"cmd": command}).encode() + b"\n")
-            answer: dict[str, Any] = json.loads(control.makefile().readline())
+        assert self._control is not None
+        self._control.sendall(json.dumps({"cmd": command}).encode() + b"\n")
+        answer: dict[str, Any] = json.loads(self._answers.readline())
+        if not answer.get("ok"):
+            raise RuntimeError(f"the simulator refused {command}: {answer.get('error')}")
         return answer
 
     def _start_simulator(self) -> None:
@@ -97,6 +96,11 @@ class Lab:
         ])  # fmt: skip
         self._wait((folder / "sim.json").exists, "the simulator")
         self.told = json.loads((folder / "sim.json").read_text())
+        self._control = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._control.settimeout(30)
+        self._control.connect(str(self.home / "sim.sock"))
+        self._answers = self._control.makefile()
+        self.simulator("attach")  # it ends a minute after nobody holds on to it
 
     def _write_config(self) -> None:
         told, ssh = self.told, self.told["ssh"]
@@ -156,6 +160,8 @@ class Lab:
             return
 
     def _end(self) -> None:
+        if self._control is not None:
+            self._control.close()
         for process in reversed(self._processes):
             process.send_signal(signal.SIGTERM)
         for process in reversed(self._processes):
@@ -172,9 +178,12 @@ def _toml(values: dict[str, Any]) -> list[str]:
 
 
 def cpu_s(pid: int) -> float:
-    """CPU seconds a process has used so far, in user and system mode."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
+    """CPU seconds all threads of a process have used so far.
+
+    Read from the process's own CPU clock (its number is made of the pid, clock_getcpuclockid(3)): /proc/PID/stat
+    counts whole ticks of 10 ms and misses the short bursts a daemon lives in.
+    """
+    return time.clock_gettime((~pid << 3) | 2)
 
 
 def rss_mb(pid: int) -> float:
