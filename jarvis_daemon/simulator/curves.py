@@ -45,11 +45,11 @@ def unit(seed: int) -> float:
 
 
 def cpu(seed: int, at: float) -> float:
-    """The CPU demand of a guest as a share of its cores: 1 % to 60 %, busier by day, with calm and busy spells."""
-    base = 0.01 + 0.08 * unit(seed)
-    day = 0.10 * unit(seed ^ 0x51) * daily(at)
-    spells = 0.06 * (1 + noise(seed, at, 1800)) * unit(seed ^ 0x52)
-    jitter = 0.02 * (1 + noise(seed ^ 0xA5, at, 45))
+    """The CPU demand of a guest as a share of its cores, at most 60 %: most idle along, a few are busy."""
+    base = 0.006 + 0.16 * unit(seed) ** 3
+    day = 0.14 * unit(seed ^ 0x51) * daily(at)
+    spells = 0.22 * unit(seed ^ 0x52) ** 2 * max(0.0, noise(seed, at, 1800))
+    jitter = 0.012 * (0.3 + unit(seed ^ 0x53)) * (1 + noise(seed ^ 0xA5, at, 45))
     return min(0.6, base + day + spells + jitter)
 
 

@@ -19,7 +19,7 @@ import tempfile
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from jarvis_daemon.simulator import guest_calls, node_calls  # noqa: F401  (they register their calls)
 from jarvis_daemon.simulator.access import DAEMON_TOKEN
@@ -31,8 +31,9 @@ from jarvis_daemon.simulator.spawn import spawn
 from jarvis_daemon.simulator.ssh_nodes import SshNode
 from jarvis_daemon.simulator.world import World
 
-TICK_S = 0.5
+TICK_S: Final = 1.0
 """The longest that a live world stands still."""
+TICK_LEAST_S: Final = 0.02
 
 
 class Endpoint:
@@ -43,7 +44,7 @@ class Endpoint:
         self._lab = lab
         self._certificates: dict[int, Certificate] = {}
         self._shown: int | None = None
-        self.api = NodeApi(lab.world, name, lab.certificate, delays=lab.delays, sleep=lab.sleep)
+        self.api = NodeApi(lab.world, name, lab.certificate, delays=lab.delays, sleep=lab.sleep, wrote=lab.wake)
         self.listener = Listener(self.api.handle)
 
     @property
@@ -144,7 +145,7 @@ class Homelab:
         before = time.monotonic()
         while True:
             self._wake.clear()
-            due = min(TICK_S * 2, max(0.02, self.world.timeline.due_in()))
+            due = min(TICK_S, max(TICK_LEAST_S, self.world.timeline.due_in()))
             try:
                 async with asyncio.timeout(due):
                     await self._wake.wait()
@@ -155,6 +156,10 @@ class Homelab:
             self.world.timeline.now = time.time()
             before = now
             await self.sync()
+
+    def wake(self) -> None:
+        """Something was begun: let a live world look when it is due."""
+        self._wake.set()
 
     async def sync(self) -> None:
         """Make every port as the world says."""
@@ -174,13 +179,13 @@ class Homelab:
     async def fault(self, name: str, target: str | None = None, **params: Any) -> None:
         """Break something. Raises ControlError."""
         self.world.faults.begin(name, target, params)
-        self._wake.set()
+        self.wake()
         await self.sync()
 
     async def heal(self, target: str | None = None) -> None:
         """Mend one or all. Raises ControlError."""
         self.world.faults.heal(target)
-        self._wake.set()
+        self.wake()
         await self.sync()
 
     def certificate(self, name: str) -> Certificate | None:

@@ -86,13 +86,14 @@ class NodeApi:
 
     def __init__(
         self, world: World, node: str, certificates: Callable[[str], Certificate | None],
-        *, delays: Delays, sleep: Sleep = asyncio.sleep,
+        *, delays: Delays, sleep: Sleep = asyncio.sleep, wrote: Callable[[], None] = lambda: None,
     ) -> None:  # fmt: skip
         self._world = world
         self._node = node
         self._certificates = certificates
         self._delays = delays
         self._sleep = sleep
+        self._wrote = wrote
         self.requests = 0
         """Requests that came in, whatever became of them."""
 
@@ -135,7 +136,10 @@ class NodeApi:
             given = _parameters(request, query)
             values = api_table.validate(call, from_path, given)
             context = Context(self._world, node, token, values, self._certificates(node), self._node)
-            return self._json(200, CALLS[call.method, call.path](context))
+            answer = self._json(200, CALLS[call.method, call.path](context))
+            if call.method != "GET":
+                self._wrote()
+            return answer
         except Refused as refused:
             return self._refusal(refused)
 
