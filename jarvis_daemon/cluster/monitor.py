@@ -63,7 +63,7 @@ class Monitor:
         self._tasks = add("tasks", interval_s=TASK_BEATS * beat)
         self._beats = 0
         self._saved_mono = float("-inf")
-        self._tell_after = scene.clock.now()
+        self._tell_after = scene.clock.now() - 2.0  # PVE cuts to whole seconds
         self._nodes: dict[str, NodeWatch] = {}
         self._slow: SlowWatch | None = None
         self._past: Past | None = None
@@ -73,7 +73,8 @@ class Monitor:
         """Restore what is remembered and begin; the first picture is asked for at once."""
         found, polled_at = await self.store.read(lambda db: remembered.load(db, self.scene.cluster.name))
         self.scene.inventory.restore(found, polled_at)
-        self._tell_after = polled_at or self._tell_after
+        if polled_at is not None:  # tasks are read less often than that is saved; keys keep lines from doubling
+            self._tell_after = polled_at - 4 * TASK_BEATS * self.scene.beat_s
         self._show()
         self._running = [spawn(rhythm(self.scene.clock, self.scene.beat_s, self.beat), name="monitor")]
 

@@ -51,6 +51,9 @@ class Scene:
     permissions_wanted: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when something is hidden or refused: permissions are then read at once."""
 
+    backups_wanted: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when backups that were hidden may be seen again."""
+
     @property
     def beat_s(self) -> float:
         """The rhythm of the cluster-wide calls; all others are multiples of it."""
@@ -62,7 +65,7 @@ class Scene:
         try:
             answer = await ask()
         except JarvisError as error:
-            if error.code == "cluster_denied":
+            if error.code == "cluster_denied" and polled.failures == 0:
                 self.permissions_wanted.set()
             self.sources.failed(polled, error, began)
             return None

@@ -53,7 +53,7 @@ class SlowWatch:
             ("ha", HA_BEATS, self._poll_ha, None),
             ("standby", STANDBY_BEATS, self._poll_standby, None),
             ("replication", REPLICATION_BEATS, self._poll_replication, None),
-            ("backups", BACKUP_BEATS, self._poll_backups, None),
+            ("backups", BACKUP_BEATS, self._poll_backups, scene.backups_wanted),
         ]
         self._tasks = [
             spawn(rhythm(scene.clock, beats * beat, step, wake), name=f"watch-{name}")
@@ -83,7 +83,16 @@ class SlowWatch:
         scene.inventory.merge_permissions(held, scene.clock.now())
         if scene.px.version is not None:
             needed = needed_privileges(scene.px.version, optional=False)
-            scene.missing_privileges = held.missing(needed)
+            self._note_missing(held.missing(needed))
+
+    def _note_missing(self, missing: list[str]) -> None:
+        """Without VM.Audit backups are hidden too: what was read of them says nothing, until it is read again."""
+        scene = self._scene
+        if missing and not scene.missing_privileges:
+            scene.backups = None
+        elif scene.missing_privileges and not missing:
+            scene.backups_wanted.set()
+        scene.missing_privileges = missing
 
     async def _ask_permissions(self) -> Permissions:
         if self._scene.px.version is None:
@@ -133,7 +142,7 @@ class SlowWatch:
 
     async def _poll_backups(self) -> None:
         jobs = await self._scene.poll(self._backups, self._ask_backups)
-        if jobs is not None:
+        if jobs is not None and not self._scene.missing_privileges:
             last: dict[int, float] = {}
             for found in self._volumes.values():
                 for vmid, at in found.items():
@@ -146,6 +155,8 @@ class SlowWatch:
         Raises when one of those storages cannot be read: then nobody can say which backup is missing.
         """
         scene = self._scene
+        if scene.missing_privileges:
+            raise JarvisError("cluster_denied", "Backups may be hidden", why=", ".join(scene.missing_privileges))
         jobs = parse_backup_jobs(await scene.px.call("backup_jobs"))
         wanted = {job.storage for job in jobs if job.enabled and job.storage}
         read: dict[str, dict[int, float]] = {}

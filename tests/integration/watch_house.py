@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import ssl
 import subprocess
 import sys
 import threading
 import time
+import urllib.parse
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +19,7 @@ from typing import Any
 import pydantic
 
 from jarvis_daemon.bus import Bus, Feed
-from jarvis_daemon.clock import SystemClock
+from jarvis_daemon.clock import Clock, SystemClock
 from jarvis_daemon.cluster.room import ClusterRoom
 from jarvis_daemon.incidents import Incidents
 from jarvis_daemon.protocol.locate import Places
@@ -63,6 +66,16 @@ class SimulatedHomelab:
     def fault(self, name: str, target: str | None = None, **params: Any) -> None:
         self.say("fault", name=name, target=target, params=params)
 
+    def post(self, path: str, **data: str) -> str:
+        """As a person does in PVE's own interface; answers the UPID."""
+        request = urllib.request.Request(
+            f"{self.told['endpoints'][0]}/api2/json{path}", urllib.parse.urlencode(data).encode(), method="POST",
+            headers={"Authorization": f"PVEAPIToken={self.told['token_id']}={self.told['token_secret']}"},
+        )  # fmt: skip
+        blind = ssl._create_unverified_context()
+        with urllib.request.urlopen(request, context=blind) as answer:
+            return str(json.load(answer)["data"])
+
     def heal(self) -> None:
         self.say("heal", target=None)
 
@@ -94,10 +107,10 @@ def settings_for(lab: SimulatedHomelab, **conditions: Any) -> Settings:
 class Watched:
     """One life of the watching half of a daemon, on a store in ``home``."""
 
-    def __init__(self, settings: Settings, home: Path) -> None:
+    def __init__(self, settings: Settings, home: Path, clock: Clock | None = None) -> None:
         self.settings = settings
         self.places = Places(home, home, home, home)
-        self.clock = SystemClock()
+        self.clock = clock or SystemClock()
         self.bus = Bus()
         self.store = Store(self.places.database)
 

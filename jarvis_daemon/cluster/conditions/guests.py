@@ -38,7 +38,7 @@ def crashed(picture: Picture, found: Round, settings: ConditionSettings) -> None
             del stops[stop.guest]
         elif (
             guest.status == "unknown" or guest.lock or picture.in_window or guest.node in dumping
-            or _starting(picture.nodes.get(f"node:{guest.node}"), picture.now)
+            or _starting(picture.nodes.get(f"node:{guest.node}"), stop, picture.now)
             or not picture.is_fresh("tasks") or tasks_source is None or (tasks_source.ok_at or 0) < stop.seen_at
         ):  # fmt: skip
             found.skip("guest-crashed", guest.id)
@@ -89,8 +89,12 @@ def _may_stop(task: Task, guest: Guest) -> bool:
     return task.type in CLUSTER_WIDE or (task.target == str(guest.vmid) and task.type not in NEVER_STOP)
 
 
-def _starting(node: Node | None, now: float) -> bool:
-    return node is None or node.status != "online" or now - (node.started_at or 0.0) < AFTER_BOOT_S
+def _starting(node: Node | None, stop: Stop, now: float) -> bool:
+    """Its node came up after it was last seen running, and may still be about to start it."""
+    if node is None or node.status != "online":
+        return True
+    booted_at = node.started_at or 0.0
+    return booted_at > stop.last_running_at and now - booted_at < AFTER_BOOT_S
 
 
 def out_of_memory(picture: Picture, found: Round, settings: ConditionSettings) -> None:

@@ -56,7 +56,7 @@ POSTPONED: list[dict[str, Any]] = [
     {"stale": ("tasks",)},
     {"stale": ("resources",)},
     {"guests": [guest(103, "plex", status="unknown")]},
-    {"nodes": [node("pve", started_at=NOW - 100)]},
+    {"nodes": [node("pve", started_at=NOW - 5)]},
 ]
 
 
@@ -77,6 +77,11 @@ NOT_EXPLAINED = [
 @pytest.mark.parametrize("told", NOT_EXPLAINED)
 def test_other_tasks_explain_nothing(judge: Judge, told: Any) -> None:
     assert ill(judge, picture(0, guests=STOPPED, stops=[STOP], tasks=[told])) == CRASH
+
+
+def test_a_guest_that_ran_since_its_node_booted_is_judged_at_once(judge: Judge) -> None:
+    young = [node("pve", started_at=NOW - 100)]
+    assert ill(judge, picture(0, guests=STOPPED, stops=[STOP], nodes=young)) == CRASH
 
 
 def test_a_stop_is_judged_only_with_tasks_read_after_it(judge: Judge) -> None:
