@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -64,7 +65,7 @@ def test_install_writes_the_unit_and_tells_of_linger(
 
 def test_install_refuses_what_could_not_work(jarvis: Jarvis, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "JARVIS_HOME" in jarvis("daemon", "install").err
-    monkeypatch.setattr(units.os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
     said = jarvis("daemon", "install", "--system")
     assert said.code == 5
     assert "next: sudo jarvis daemon install --system" in said.err
