@@ -133,13 +133,14 @@ class Guest:
             curves.rate(self.seed ^ 3, at, DISK_PEAK), curves.rate(self.seed ^ 4, at, DISK_PEAK),
         )  # fmt: skip
 
-    def count(self, seconds: float) -> None:
-        """Move the traffic counters on by ``seconds``."""
-        netin, netout, diskread, diskwrite = self.rates()
-        self.netin += netin * seconds
-        self.netout += netout * seconds
-        self.diskread += diskread * seconds
-        self.diskwrite += diskwrite * seconds
+    def count(self, seconds: float) -> tuple[float, float]:
+        """Move the traffic counters on by ``seconds``; the bytes in and out of the network."""
+        netin, netout, diskread, diskwrite = (rate * seconds for rate in self.rates())
+        self.netin += netin
+        self.netout += netout
+        self.diskread += diskread
+        self.diskwrite += diskwrite
+        return netin, netout
 
     def _ran(self, wall: float | None) -> bool:
         return self.running if wall is None else self.ran_at(wall)

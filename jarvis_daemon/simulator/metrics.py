@@ -46,6 +46,8 @@ def export(world: World, view: str, *, since: float, history: bool, names: set[s
 def _current(name: str, sample: Sample, at: float) -> Iterator[dict[str, Any]]:
     for key in ("cpu", "maxcpu", "mem", "maxmem", "disk", "maxdisk", "uptime"):
         yield _row(f"node/{name}", _GUEST[key], at, sample.node[key])
+    for metric, value in sample.counters.items():
+        yield _row(f"node/{name}", metric, at, int(value) if metric in _COUNTERS else value)
     for guest in sample.guests.values():
         for key, metric in _GUEST.items():
             yield _row(guest["id"], metric, at, guest[key])

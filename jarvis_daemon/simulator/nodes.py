@@ -50,6 +50,7 @@ class Node:
         self.services = dict.fromkeys((*PVE_SERVICES, *spec.services), "active")
         self.temperature_c = IDLE_C + 8.0
         self.netin = self.netout = 0.0
+        self.sampled_at = timeline.elapsed
         self.history: list[tuple[float, bool]] = []
         self.ran_before: set[int] = set()
         """Guests that ran when its power went, until they were started again."""
@@ -72,6 +73,8 @@ class Node:
         if power == "on" and self.power != "on":
             self.booted_at = self._timeline.now
             self.temperature_c = IDLE_C - 4
+            self.netin = self.netout = 0.0
+            self.sampled_at = self._timeline.elapsed
             self.services = dict.fromkeys(self.services, "active")
         self.power = power
 

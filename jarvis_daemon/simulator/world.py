@@ -17,7 +17,7 @@ from jarvis_daemon.simulator.ha import HighAvailability
 from jarvis_daemon.simulator.inventory import Inventory
 from jarvis_daemon.simulator.nodes import BOOT_S, Node
 from jarvis_daemon.simulator.replication import Replication
-from jarvis_daemon.simulator.sampling import Replicas, Sample
+from jarvis_daemon.simulator.sampling import Replicas, take
 from jarvis_daemon.simulator.storages import Disk, disk_of, make_disks
 from jarvis_daemon.simulator.tasks import Script, TaskTable
 from jarvis_daemon.simulator.timeline import Timeline
@@ -122,9 +122,10 @@ class World:
         """Share of the node's CPUs in use, guests, host and running tasks together."""
         if not self.nodes[name].online:
             return 0.0
-        return self._cpu_of(name, sum(guest.cpu() * guest.spec.cores for guest in self.guests_on(name)))
+        return self.cpu_of(name, sum(guest.cpu() * guest.spec.cores for guest in self.guests_on(name)))
 
-    def _cpu_of(self, name: str, guest_cores: float) -> float:
+    def cpu_of(self, name: str, guest_cores: float) -> float:
+        """The same, when the cores that guests use are known."""
         node = self.nodes[name]
         backing_up = sum(task.type == "vzdump" for task in self.tasks.running(name))
         return min(1.0, guest_cores / node.spec.cpus + node.host_cpu() + BACKUP_CPU * backing_up)
@@ -143,37 +144,10 @@ class World:
         """Every node that lives publishes a sample to those that hear it."""
         for node in self.nodes.values():
             if node.power == "on" and not node.frozen and node.services["pvestatd"] == "active":
-                sample = self.sample(node)
+                sample = take(self, node)
                 self.replicas.deliver(sample, node.name, self.members(node.name))
         self.samples_taken += 1
         self.timeline.after_real(self.stat_interval_s, self._publish)
-
-    def sample(self, node: Node) -> Sample:
-        """What ``node`` sees of itself now; also moves its counters and its heat on."""
-        rows: dict[int, dict[str, object]] = {}
-        used_cores, used_memory = 0.0, 0
-        for guest in self.guests_on(node.name):
-            if guest.running:
-                guest.count(self.stat_interval_s)
-            row = guest.resource_row()
-            rows[guest.vmid] = row
-            used_cores += row["cpu"] * guest.spec.cores
-            used_memory += guest.host_memory()
-        cpu = self._cpu_of(node.name, used_cores)
-        node.heat(cpu)
-        storages: dict[str, tuple[int, int]] = {}
-        for spec in self.inventory.storages:
-            disk = self.disk(spec.name, node.name)
-            if disk is not None:
-                storages[spec.name] = (disk.used(), spec.size_bytes)
-        root = self.disk("local", node.name)
-        row = {
-            "uptime": node.uptime(), "cpu": cpu, "maxcpu": node.spec.cpus,
-            "mem": min(node.spec.memory_bytes, node.host_memory() + used_memory),
-            "maxmem": node.spec.memory_bytes,
-            "disk": root.used() if root else 0, "maxdisk": root.spec.size_bytes if root else 0,
-        }  # fmt: skip
-        return Sample(self.timeline.elapsed, row, rows, storages)
 
     # power of nodes
 
@@ -204,7 +178,7 @@ class World:
         def up() -> None:
             node.set_power("on")
             self.config_version += 1
-            self.replicas.deliver(self.sample(node), name, self.members(name))
+            self.replicas.deliver(take(self, node), name, self.members(name))
             for other in self.members(name) - {name}:
                 sample = self.replicas.of(other, other, self.timeline.elapsed)
                 if sample is not None:

@@ -12,6 +12,7 @@ from jarvis_daemon.simulator import actions
 from jarvis_daemon.simulator.errors import ControlError
 from jarvis_daemon.simulator.fault_kinds import KINDS, candidates
 from jarvis_daemon.simulator.inventory import GIB, load
+from jarvis_daemon.simulator.sampling import take
 from jarvis_daemon.simulator.world import World
 
 from .conftest import NOW
@@ -136,7 +137,7 @@ def test_the_same_seed_is_the_same_world() -> None:
     for world in (one, two, other):
         world.advance(777)
     assert one.node_memory("Home") == two.node_memory("Home")
-    assert one.sample(one.nodes["pve"]) == two.sample(two.nodes["pve"])
+    assert take(one, one.nodes["pve"]) == take(two, two.nodes["pve"])
     assert one.node_memory("Home") != other.node_memory("Home")
 
 
@@ -187,3 +188,13 @@ def test_unknown_names_are_refused_with_the_nearest(world: World) -> None:
 
 def test_memory_of_the_homelab_is_as_small_as_the_file_says(world: World) -> None:
     assert world.guests[102].memory() < GIB // 2
+
+
+def test_counters_only_grow_and_start_again_with_the_process(world: World) -> None:
+    guest = world.guests[110]
+    before = guest.netin
+    world.advance(60)
+    assert guest.netin > before
+    actions.reboot(world, guest, "root@pam")
+    world.advance(20)
+    assert guest.netin < before
