@@ -92,7 +92,7 @@ def _end(run: Session, *, marker: bool, force: bool) -> None:
         pid = pid or _peer(run)
         if pid is not None:
             os.kill(pid, signal.SIGTERM)
-    if _gone(run, STOP_PATIENCE_S if not force else 5.0):
+    if _gone(run, STOP_PATIENCE_S if not force else 3.0):
         return
     if not force or pid is None:
         raise JarvisError(
