@@ -1,4 +1,4 @@
-"""The documented shapes of ``-o json|yaml|jsonl`` (docs/cli.md), made of the contract's plain dicts.
+"""The documented shapes of ``-o json|yaml|jsonl`` (docs/output.md), made of the contract's plain dicts.
 
 The fields of each shape are listed here one by one, so that a field more in the contract changes no output.
 Names ending in ``_at`` are RFC 3339 UTC, in ``_bytes`` bytes, in ``_s`` seconds, in ``_c`` °C; shares are

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from jarvis_cli.group import Command, global_options
+from jarvis_cli.group import Command, global_options, output_options
 from jarvis_daemon.protocol.errors import EXIT_CODES
 from jarvis_daemon.protocol.version import VERSION
 
 
 def tree(ctx: Any) -> dict[str, Any]:
-    """``{name, version, exit_codes, global_options, commands: [{name, help, arguments, options, commands}]}``"""
+    """``{name, version, exit_codes, global_options, format_options, commands: [{name, help, arguments, options,
+    formats, commands}]}``"""
     root = ctx.find_root()
     return {
         "name": "jarvis",
         "version": VERSION,
         "exit_codes": {str(code): meaning for code, meaning in EXIT_CODES.items()},
         "global_options": [_parameter(option) for option in global_options()],
+        "format_options": [_parameter(option) for option in output_options()],
         "commands": [
             _command(name, root.command.get_command(root, name), root) for name in root.command.list_commands(root)
         ],
@@ -24,7 +26,7 @@ def tree(ctx: Any) -> dict[str, Any]:
 
 
 def _command(name: str, command: Any, ctx: Any) -> dict[str, Any]:
-    shared = {id(option) for option in getattr(command, "global_params", [])}
+    shared = {id(o) for name in ("global_params", "format_params") for o in getattr(command, name, [])}
     own = [p for p in command.params if id(p) not in shared]
     out: dict[str, Any] = {"name": name, "help": command.help or ""}
     if hasattr(command, "list_commands"):

@@ -19,7 +19,7 @@ class ErrorRow(NamedTuple):
 
 
 EXIT_CODES: Final[dict[int, str]] = {
-    0: "done; `jarvis status`: healthy",
+    0: "done; `jarvis status`: healthy; `jarvis doctor`: all well",
     1: "failed",
     2: "wrong usage",
     3: "the daemon cannot be reached",
@@ -28,8 +28,8 @@ EXIT_CODES: Final[dict[int, str]] = {
     6: "not found",
     7: "timed out",
     8: "done in part",
-    10: "`jarvis status`: degraded",
-    11: "`jarvis status`: critical",
+    10: "`jarvis status`: degraded; `jarvis doctor`: warnings",
+    11: "`jarvis status`: critical; `jarvis doctor`: failures",
     130: "interrupted with Ctrl-C",
 }
 

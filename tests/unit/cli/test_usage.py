@@ -115,3 +115,13 @@ def test_local_commands_refuse_another_host(jarvis: Jarvis, home: Path) -> None:
         said = jarvis("--host", "me@box", *line.split())
         assert said.code == 2, line
         assert "ssh me@box jarvis" in said.err
+
+
+def test_the_page_of_shapes_names_every_field() -> None:
+    from jarvis_cli import shapes
+
+    page = (Path(__file__).resolve().parents[3] / "docs/output.md").read_text()
+    rows = {line.split("|")[1].strip(): line for line in page.splitlines() if line.startswith("| ")}
+    for entity in ("node", "guest", "storage", "task", "incident", "silence", "event"):
+        fields = getattr(shapes, entity.upper())
+        assert [name for name in fields if f"`{name}`" not in rows[entity]] == [], entity
