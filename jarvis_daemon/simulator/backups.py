@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,7 +10,7 @@ from jarvis_daemon.simulator import curves
 from jarvis_daemon.simulator.guests import Guest
 from jarvis_daemon.simulator.inventory import BackupJobSpec
 from jarvis_daemon.simulator.storages import Disk, Volume
-from jarvis_daemon.simulator.tasks import Script, Task, TaskError
+from jarvis_daemon.simulator.tasks import Script, TaskError
 
 if TYPE_CHECKING:
     from jarvis_daemon.simulator.world import World
@@ -166,10 +165,6 @@ class Backups:
             for guest in self._world.guests.values()
             if guest.vmid not in covered
         ]
-
-    def jobs_of(self, vmids: Iterable[int]) -> list[Task]:
-        """Running tasks that touch any of ``vmids``."""
-        return [task for vmid in vmids for task in self._world.tasks.running(vmid=vmid)]
 
 
 def backup_size(guest: Guest) -> int:

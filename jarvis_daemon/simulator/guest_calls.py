@@ -25,7 +25,7 @@ def guest_of(context: Context, kind: str) -> Guest:
     return guest
 
 
-def _register(kind: str) -> None:
+def _register_reads(kind: str) -> None:
     base = f"/nodes/{{node}}/{kind}"
     one = base + "/{vmid}"
 
@@ -62,6 +62,9 @@ def _register(kind: str) -> None:
     def snapshots(context: Context) -> list[dict[str, Any]]:
         return actions.snapshot_rows(guest_of(context, kind))
 
+
+def _register_writes(kind: str) -> None:
+    one = f"/nodes/{{node}}/{kind}/{{vmid}}"
     for verb in ("start", "stop", "shutdown", "reboot", "suspend", "resume"):
         _power(kind, one, verb)
 
@@ -149,5 +152,6 @@ def interfaces(context: Context) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-_register("qemu")
-_register("lxc")
+for _kind in ("qemu", "lxc"):
+    _register_reads(_kind)
+    _register_writes(_kind)

@@ -11,6 +11,7 @@ import socket
 import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 import h11
@@ -68,6 +69,7 @@ class Listener:
         self._handler = handler
         self._keeper = reserve_port()
         self._server: asyncio.Server | None = None
+        self._opened = 0
         self._connections: set[asyncio.Task[None]] = set()
         self.port: int = self._keeper.getsockname()[1]
 
@@ -78,9 +80,11 @@ class Listener:
     async def start(self, context: ssl.SSLContext) -> None:
         """Accept connections with the certificate of ``context``."""
         if self._server is None:
+            self._opened += 1
             self._server = await asyncio.start_server(
-                self._accept, sock=listening_socket(self._keeper), ssl=context, ssl_handshake_timeout=30
-            )
+                partial(self._accept, self._opened), sock=listening_socket(self._keeper), ssl=context,
+                ssl_handshake_timeout=30,
+            )  # fmt: skip
 
     async def stop(self) -> None:
         """Close the port and cut every connection; the port stays ours."""
@@ -97,7 +101,10 @@ class Listener:
         await self.stop()
         self._keeper.close()
 
-    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _accept(self, opened: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._server is None or opened != self._opened:  # its handshake ended after the port was closed
+            writer.transport.abort()
+            return
         task = spawn(self._serve(reader, writer), name=f"https:{self.port}")
         self._connections.add(task)
         task.add_done_callback(self._connections.discard)

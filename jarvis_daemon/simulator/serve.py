@@ -41,6 +41,7 @@ def serve(options: Options) -> int:
     except OSError:
         print(f"Another simulator already serves {options.folder}.", file=sys.stderr)
         return 1
+    (options.folder / "sim.json").unlink(missing_ok=True)  # of one that was killed
     try:
         asyncio.run(_serve(options))
     finally:

@@ -61,6 +61,15 @@ async def test_node_down(lab: Homelab, client: Client, client_of: ClientOf) -> N
     assert (await rows(client, "vm"))["qemu/110"]["status"] == "running"
 
 
+async def test_a_node_that_dies_in_the_middle_of_a_request(lab: Homelab, client_of: ClientOf) -> None:
+    there = client_of("pve")
+    await lab.fault("api-slow", "pve", seconds=30.0)
+    await there.send("GET", "/api2/json/version")
+    await lab.fault("node-down", "pve")
+    with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
+        await there.receive()
+
+
 async def test_node_frozen(lab: Homelab, client: Client, client_of: ClientOf) -> None:
     await lab.fault("node-frozen", "agent1")
     silent = client_of("agent1")

@@ -159,6 +159,28 @@ async def test_a_process_serves_alone_and_ends_when_told(folder: Path) -> None:
         process.communicate(timeout=10)
 
 
+async def test_after_a_kill_the_next_one_takes_over(folder: Path) -> None:
+    told = folder / "sim" / "sim.json"
+    first = start(folder)
+    wait_for(told, first)
+    first.kill()
+    first.communicate(timeout=10)
+    assert told.exists()
+    second = start(folder)
+    try:
+        deadline = time.monotonic() + 20
+        while not told.exists() or json.loads(told.read_text())["pid"] != second.pid:
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.02)
+        asker = await open_control(folder / "c.sock")
+        assert (await asker.ask({"cmd": "status"}))["pid"] == second.pid
+        asker.close()
+    finally:
+        second.terminate()
+        second.communicate(timeout=10)
+    assert second.returncode == 0
+
+
 @pytest.mark.parametrize("wrong", [["--nodes", "0"], ["--speed", "0"], ["--stat-interval", "0"]])
 def test_wrong_options_are_told(folder: Path, wrong: list[str]) -> None:
     process = start(folder, *wrong)
