@@ -22,6 +22,8 @@ BENCHMARKS: Final = {
     "daemon_load": "CPU and memory of the daemon with a client attached, at both sizes",
     "status_cpu": "`jarvis status` against a warm daemon, beside a bare Typer app",
     "event_latency": "from a change in the daemon to the client",
+    "event_cells": "from a change in the daemon to the cells on the terminal",
+    "hud_pty": "the HUD on a terminal: CPU, bytes, first paint, beside a bare Textual app",
     "install_size": "the core install",
 }
 

@@ -22,11 +22,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from benchmarks.lab import cpu_s
 from benchmarks.row import Row, table
 
 SETTLE_S: Final = 5.0
 SECONDS: Final = 10.0
-TICK: Final = os.sysconf("SC_CLK_TCK")
+STARTS: Final = 5
 BARE: Final = """
 from textual.app import App
 from textual.widgets import Static
@@ -46,6 +47,10 @@ HUD: Final = (
 )
 
 
+Limits = tuple[float, float | None] | None
+"""Budget and aim."""
+
+
 @dataclass(frozen=True)
 class Measure:
     """``cpu`` as share of a core; ``first_paint_s`` from the start of Python."""
@@ -62,9 +67,9 @@ def run() -> list[Row]:
     bare = on_terminal([sys.executable, "-c", BARE], 240, 67, SECONDS)
     rows += _rows("bare Textual app, 240x67", bare, None, None, None)
     for label, width, height, nodes, guests, cpu, rate in (
-        ("HUD 240x67, 4 nodes / 18 guests", 240, 67, 4, 18, 3.0, 25.0),
-        ("HUD 120x40, 4 nodes / 18 guests", 120, 40, 4, 18, None, 15.0),
-        ("HUD 80x24, 4 nodes / 18 guests", 80, 24, 4, 18, 1.0, 8.0),
+        ("HUD 240x67, 4 nodes / 18 guests", 240, 67, 4, 18, (3.0, 1.0), (25.0, 10.0)),
+        ("HUD 120x40, 4 nodes / 18 guests", 120, 40, 4, 18, None, (15.0, None)),
+        ("HUD 80x24, 4 nodes / 18 guests", 80, 24, 4, 18, (1.0, 0.5), (8.0, 3.0)),
         ("HUD 240x67, 32 nodes / 5,000 guests", 240, 67, 32, 5000, None, None),
     ):
         with daemon(nodes, guests) as socket:
@@ -73,10 +78,11 @@ def run() -> list[Row]:
     return rows
 
 
-def _rows(label: str, found: Measure, cpu: float | None, rate: float | None, paint: float | None) -> list[Row]:
+def _rows(label: str, found: Measure, cpu: Limits, rate: Limits, paint: float | None) -> list[Row]:
+    (cpu_budget, cpu_aim), (rate_budget, rate_aim) = cpu or (None, None), rate or (None, None)
     return [
-        Row(f"{label}: CPU at 1 Hz", found.cpu * 100, "%", budget=cpu),
-        Row(f"{label}: written", found.bytes_per_s / 1024, "KB/s", budget=rate),
+        Row(f"{label}: CPU at 1 Hz", found.cpu * 100, "%", cpu_budget, cpu_aim),
+        Row(f"{label}: written", found.bytes_per_s / 1024, "KB/s", rate_budget, rate_aim),
         Row(
             f"{label}: first paint", found.first_paint_s, "s", budget=paint, note=f"{found.first_bytes // 1024} KB"
         ),
@@ -100,7 +106,26 @@ def daemon(nodes: int, guests: int) -> Iterator[Path]:
 
 
 def on_terminal(command: list[str], width: int, height: int, seconds: float) -> Measure:
-    """Run ``command`` on a pty of that size, let it settle, then measure it for ``seconds``."""
+    """Run ``command`` on a pty of that size, let it settle, then measure it for ``seconds``.
+
+    The first paint is the best of ``STARTS``: what else the machine does only ever makes it later.
+    """
+    paints = []
+    for _ in range(STARTS - 1):
+        with started(command, width, height) as (_, _, painted, _):
+            paints.append(painted)
+    with started(command, width, height) as (pid, terminal, painted, first):
+        _read_until(terminal, time.monotonic() + SETTLE_S)
+        cpu, since = cpu_s(pid), time.monotonic()
+        count = len(_read_until(terminal, since + seconds))
+        elapsed = time.monotonic() - since
+        best = min(*paints, painted)
+        return Measure((cpu_s(pid) - cpu) / elapsed, count / elapsed, best, len(first), _rss(pid))
+
+
+@contextlib.contextmanager
+def started(command: list[str], width: int, height: int) -> Iterator[tuple[int, int, float, bytes]]:
+    """Yields pid, terminal, seconds to the first paint, and what came until then."""
     environ = {k: v for k, v in os.environ.items() if k not in {"NO_COLOR", "SSH_CONNECTION", "TEXTUAL_ANIMATIONS"}}
     environ |= {"TERM": "xterm-256color", "COLORTERM": "truecolor", "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"}
     terminal, slave = pty.openpty()
@@ -112,14 +137,7 @@ def on_terminal(command: list[str], width: int, height: int, seconds: float) -> 
     os.close(slave)
     try:
         first = _read_until(terminal, began + 20, until=b"MACHINE")
-        painted = time.monotonic() - began
-        _read_until(terminal, time.monotonic() + SETTLE_S)
-        cpu, since = _cpu_s(process.pid), time.monotonic()
-        count = len(_read_until(terminal, since + seconds))
-        elapsed = time.monotonic() - since
-        return Measure(
-            (_cpu_s(process.pid) - cpu) / elapsed, count / elapsed, painted, len(first), _rss(process.pid)
-        )
+        yield process.pid, terminal, time.monotonic() - began, first
     finally:
         process.kill()
         process.wait()
@@ -136,11 +154,6 @@ def _read_until(terminal: int, deadline: float, until: bytes | None = None) -> b
     if until is not None:
         raise TimeoutError(f"the terminal never showed {until!r}; it showed {out[-400:]!r}")
     return out
-
-
-def _cpu_s(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / TICK
 
 
 def _rss(pid: int) -> int:
