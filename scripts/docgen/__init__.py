@@ -5,6 +5,7 @@
 * ``schema``         docs/protocol.schema.json from the same structs
 * ``configuration``  docs/configuration.md from settings.py
 * ``commands``       docs/commands.md from `jarvis --spec`
+* ``faults``         docs/faults.md from the simulator's faults
 
 `scripts/generate-contract` writes all of them; with ``--check`` it only says which are not current.
 """

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from scripts.docgen import commands, configuration, contract, schema
+from scripts.docgen import commands, configuration, contract, faults, schema
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGES: dict[str, Callable[[], str]] = {
@@ -14,6 +14,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "protocol.schema.json": schema.render,
     "configuration.md": configuration.render,
     "commands.md": commands.render,
+    "faults.md": faults.render,
 }
 
 
