@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, cast
@@ -45,12 +45,40 @@ class Session:
             with forwarded(host, timeout_s=self.timeout_s) as path:
                 yield path
             return
-        if start and self.autostart:
-            from jarvis_daemon.protocol.launch import ensure_daemon
+        yield self.start_daemon() if start and self.autostart else self.places.socket
 
-            yield ensure_daemon(self.places, on_start=lambda: self.out.note("Starting the daemon …"))
-        else:
-            yield self.places.socket
+    def start_daemon(
+        self, *, force: bool = False, arguments: Sequence[str] = (), timeout_s: float = 30.0,
+        note: str = "Starting the daemon …",
+    ) -> Path:  # fmt: skip
+        """The socket of the daemon, which is started if need be. Raises ``daemon_unreachable`` or, where its
+        settings are why it does not start, ``config_invalid``."""
+        from jarvis_daemon.protocol.launch import ensure_daemon
+
+        begun: list[bool] = []
+
+        def on_start() -> None:
+            begun.append(True)
+            self.out.note(note)
+
+        try:
+            return ensure_daemon(
+                self.places, force=force, arguments=arguments, timeout_s=timeout_s, on_start=on_start
+            )
+        except OSError as error:
+            raise JarvisError(
+                "config_invalid", f"The folders of the daemon cannot be made: {error.filename}",
+                why=error.strerror or str(error), next="Set JARVIS_HOME to a folder that you may write.",
+            ) from None  # fmt: skip
+        except JarvisError as error:
+            if not begun or error.code != "daemon_unreachable":
+                raise
+            from jarvis_cli import admin
+
+            admin.ask("config", "check")  # raises what is wrong with them
+            raise JarvisError(
+                error.code, error.what, why=error.why.rstrip("."), next="`jarvis daemon logs`, `jarvis doctor`."
+            ) from None
 
     @contextlib.contextmanager
     def link(self, *, start: bool = True, role: str = "viewer") -> Iterator[PlainClient]:

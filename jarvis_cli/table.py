@@ -51,6 +51,8 @@ class Table:
 
     def lines(self, look: Look) -> list[str]:
         """The table as lines without line ends; no line has blanks at its end."""
+        if not self.rows:
+            return [f"{self.indent}none"]
         cells = [[Cell(look.glyphs(cell.text), cell.tone) for cell in row] for row in self.rows]
         shown, widths = self._layout(cells, look)
         out = [self._line([Cell(c.title, "faint") for c in self.columns], shown, widths, look)]

@@ -18,7 +18,7 @@ from jarvis_cli.style import Look
 from jarvis_cli.table import Cell, Column, Table, fields
 from jarvis_cli.values import share, size, span
 from jarvis_daemon.protocol.errors import JarvisError
-from jarvis_daemon.protocol.launch import answers, ensure_daemon, is_locked
+from jarvis_daemon.protocol.launch import answers, is_locked
 from jarvis_daemon.protocol.plain import PlainClient
 
 app = noun("daemon", "The background daemon: start, stop, logs, install.")
@@ -36,7 +36,7 @@ def start(ctx: typer.Context) -> None:
     if answers(run.places.socket):
         run.out.note("The daemon runs already.")
         return
-    ensure_daemon(run.places, force=True, timeout_s=max(30.0, run.timeout_s))
+    run.start_daemon(force=True, timeout_s=max(30.0, run.timeout_s))
     run.out.note(_started(run))
 
 
@@ -71,7 +71,7 @@ def restart(
     run.local_only("daemon restart")
     if _alive(run):
         _end(run, marker=False, force=force)
-    ensure_daemon(run.places, force=True, timeout_s=max(30.0, run.timeout_s))
+    run.start_daemon(force=True, timeout_s=max(30.0, run.timeout_s))
     run.out.note(_started(run))
 
 

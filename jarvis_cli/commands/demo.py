@@ -14,7 +14,7 @@ from jarvis_cli.session import Session, session
 from jarvis_cli.shapes import guests, nodes
 from jarvis_cli.state import picture
 from jarvis_daemon.protocol.errors import JarvisError
-from jarvis_daemon.protocol.launch import answers, ensure_daemon
+from jarvis_daemon.protocol.launch import answers
 from jarvis_daemon.protocol.locate import base_places, cluster_configured
 
 app = verb()
@@ -68,10 +68,7 @@ def start(run: Session, *, nodes: int | None, guests: int | None, speed: float |
     if asked and answers(run.places.simulator_socket):  # it outlives its daemon by a minute
         control.ask(run.places.simulator_socket, {"cmd": "stop"})
     arguments = [*asked, *(["--speed", str(speed)] if speed is not None else [])]
-    ensure_daemon(
-        run.places, force=True, arguments=arguments, timeout_s=45,
-        on_start=lambda: run.out.note("Starting the simulated homelab …"),
-    )  # fmt: skip
+    run.start_daemon(force=True, arguments=arguments, timeout_s=45, note="Starting the simulated homelab …")
     if speed is not None:
         control.ask(run.places.simulator_socket, {"cmd": "speed", "value": speed})
 

@@ -43,8 +43,10 @@ def lines(found: Picture, state: State, now: float, look: Look) -> Iterator[str]
     yield from header(state, now, look, simulated=found.simulated)
     nodes, guests = shapes.nodes(state, now), shapes.guests(state, now)
     yield ""
-    yield views.title("NODES", look, f"{sum(n['status'] == 'online' for n in nodes)} of {len(nodes)} online")
-    yield from views.node_table(nodes, look, now, indent="  ").lines(look)
+    online = f"{sum(node['status'] == 'online' for node in nodes)} of {len(nodes)} online"
+    yield views.title("NODES", look, online if nodes else "none seen")
+    if nodes:
+        yield from views.node_table(nodes, look, now, indent="  ").lines(look)
     yield ""
     yield views.title("GUESTS", look, views.guest_counts(guests) or "none seen")
     if guests:
