@@ -7,8 +7,10 @@ interpreter that imports each entry point.
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import grimp
@@ -88,6 +90,16 @@ def test_layers_hold() -> None:
     lint = Path(sys.executable).with_name("lint-imports")
     run = subprocess.run([lint, "--no-logo", "--no-cache"], capture_output=True, text=True, cwd=ROOT, timeout=120)
     assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_every_library_we_import_is_declared() -> None:
+    """What comes along with another library may go away with it."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    declared = {re.split(r"[^A-Za-z0-9-]", text)[0] for text in project["dependencies"]}
+    imported_as = {name.replace("-", "_") for name in declared} | {"yaml"}
+    graph = grimp.build_graph("jarvis_cli", "jarvis_daemon", include_external_packages=True, cache_dir=None)
+    external = {module for module in graph.modules if graph.is_module_squashed(module)}
+    assert external - set(sys.stdlib_module_names) <= imported_as
 
 
 def test_rooms_apart_import_the_contract_at_most() -> None:
