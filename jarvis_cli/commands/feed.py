@@ -58,6 +58,8 @@ def feed(
             yield from views.footer(look, {}, now, simulated=simulated)
 
         run.out.emit(document, lines, rows=rows)
+        if not events and run.out.is_table:
+            run.out.note("Nothing happened yet." if since_s is None else "Nothing happened since.")
         return
     _print(run, events)
     _follow(run, int(answer.get("last_seq") or 0))

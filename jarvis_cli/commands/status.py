@@ -10,9 +10,10 @@ from jarvis_cli import shapes, views
 from jarvis_cli.group import Reading, verb
 from jarvis_cli.session import session
 from jarvis_cli.state import Picture, picture
-from jarvis_cli.style import Look
+from jarvis_cli.style import STATES, Look
 from jarvis_cli.table import Cell
 from jarvis_daemon.protocol.health import EXIT_CODE, State, assess
+from jarvis_daemon.protocol.text import clean
 
 app = verb()
 
@@ -69,12 +70,15 @@ def header(state: State, now: float, look: Look, *, simulated: bool) -> Iterator
     if simulated:
         parts.append(Cell("SIMULATED", "warn"))
     yield views.headline(parts, look)
+    glyph, tone = STATES[level]
     opened = {str(i.get("title")) for i in shapes.open_incidents(state)}
     for reason in reasons:
         if reason not in opened:
-            yield "  " + views.paint(views.state_cell(level, look), look).split(" ")[0] + f" {reason}"
+            yield f"  {look.paint(look.glyphs(glyph), tone)} {clean(reason)}"
     for cluster in clusters:
         for endpoint, why in (cluster.get("endpoints_failed") or {}).items():
+            if why in reasons:
+                continue
             told = str(why) if endpoint in str(why) else f"{endpoint} does not answer: {why}"
             yield look.paint(f"  {told}", "warn")
         if missing := cluster.get("missing_privileges"):

@@ -16,6 +16,9 @@ EXIT_CODE: Final[dict[str, int]] = {"healthy": 0, "degraded": 10, "critical": 11
 UNKNOWN_AFTER_S: Final = 300.0
 """PVE itself forgets a node's guests after five minutes."""
 
+_PICTURE: Final = {"resources": "what the cluster runs", "status": "who belongs to the cluster"}
+"""The sources that tell of the whole cluster, in words."""
+
 State = dict[str, dict[str, dict[str, Any]]]
 
 
@@ -60,7 +63,8 @@ def assess(state: State, now: float) -> tuple[Level, list[str]]:
         if node.get("status") != "online":
             degraded.append(f"{node.get('name')} is {node.get('status')}")
     for source in state.get("sources", {}).values():
-        if source_freshness(source, now) != "fresh" and source.get("what") in {"resources", "status"}:
-            degraded.append(f"{source.get('what')} is {source_freshness(source, now)}")
+        if source_freshness(source, now) != "fresh" and source.get("what") in _PICTURE:
+            what = _PICTURE[str(source.get("what"))]
+            degraded.append(f"{what} is {source_freshness(source, now)}")
     level: Level = "critical" if critical else "degraded" if degraded else "healthy"
     return level, critical + degraded

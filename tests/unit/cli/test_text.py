@@ -131,3 +131,23 @@ def test_what_is_no_duration(text: str) -> None:
 def test_json_holds_nothing_a_terminal_would_act_on() -> None:
     assert json_text({"name": "a\x1b[31m\x9b2J\u202e"}) == '{"name": "a\\u001b[31m\\u009b2J\\u202e"}'
     assert json_text({"name": "映画 🍿"}) == '{"name": "映画 🍿"}'
+
+
+def test_no_colour_bleeds_into_the_next_line() -> None:
+    """Each line of the status ends with its colours switched off."""
+    import re
+
+    from jarvis_cli.commands.status import header
+    from tests.golden import homelab
+
+    state = {
+        "clusters": {"c": {"name": "homelab", "quorate": False, "endpoints_failed": {"https://a": "mute"}}},
+        "nodes": {n.id: {"name": n.name, "status": n.status} for n in homelab.NODES},
+    }
+    lines = list(header(state, homelab.NOW, Look(colors=16), simulated=True))
+    assert len(lines) == 4
+    for line in lines:
+        codes = re.findall(r"\x1b\[([0-9;]*)m", line)
+        assert codes
+        assert codes[-1] == "0"
+        assert codes[1::2] == ["0"] * (len(codes) // 2)
