@@ -19,7 +19,9 @@ def _run(db: Database, script: str) -> None:
 
 def _001_spine(db: Database) -> None:
     """Feed, incidents, silences, metrics, what is remembered of guests."""
-    _run(db, """
+    _run(
+        db,
+        """
         create table feed (
             seq integer primary key autoincrement, at real not null, cluster text not null, kind text not null,
             severity text not null, text text not null, target text, data text not null, key text unique
@@ -47,7 +49,8 @@ def _001_spine(db: Database) -> None:
             primary key (cluster, id)
         ) without rowid;
         create table kv (key text primary key, value text not null) without rowid;
-    """)
+    """,
+    )
 
 
 MIGRATIONS: Final[tuple[Callable[[Database], None], ...]] = (_001_spine,)
