@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.terminal import Terminal
 from tests.unit.cli.served import Served, in_home
 
 FORBIDDEN = {
@@ -137,3 +138,12 @@ def test_shell_completion_of_a_live_name(environ: dict[str, str]) -> None:
     env |= {"COMP_WORDS": "jarvis inc", "COMP_CWORD": "1"}
     done = subprocess.run(jarvis(env), capture_output=True, text=True, env=env, timeout=60)
     assert done.stdout.split() == ["incident"]
+
+
+def test_bare_jarvis_at_a_terminal_is_the_display(environ: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    me = Terminal()
+    me.answer("homelab", "")
+    me.answer("quorate 3/4", "q")
+    assert me.end() == 0, me.seen[-2000:]

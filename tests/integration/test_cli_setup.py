@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import pty
-import re
-import select
 import shutil
 import stat
 import subprocess
@@ -21,6 +17,7 @@ from typing import Any
 import pytest
 
 from jarvis_cli import control
+from tests.integration.terminal import Terminal
 
 
 class Lab:
@@ -145,58 +142,6 @@ def test_doctor_sees_a_changed_certificate(lab: Lab, home: Path) -> None:
     assert len(failed) == 1
     assert "its certificate has changed: seen" in failed[0]["detail"]
     assert lab.told["fingerprints"][0] in failed[0]["detail"]
-
-
-AS_CONTROLLING = (
-    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
-    "os.execv(sys.executable, [sys.executable, '-m', 'jarvis_cli', *sys.argv[1:]])"
-)
-"""Makes the terminal the process's own, so that Ctrl-C and hidden prompts work as they do for a person."""
-
-
-class Terminal:
-    """A person at a terminal: waits for a question, types an answer."""
-
-    def __init__(self, *arguments: str) -> None:
-        self.master, slave = pty.openpty()
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", AS_CONTROLLING, *arguments], stdin=slave, stdout=slave, stderr=slave,
-            start_new_session=True, env={**os.environ, "TERM": "xterm", "LC_ALL": "C.UTF-8", "NO_COLOR": "1"},
-        )  # fmt: skip
-        os.close(slave)
-        self.seen = ""
-        self._from = 0
-
-    def answer(self, question: str, text: str, *, timeout_s: float = 30) -> None:
-        """Wait for ``question`` behind the last one, then type ``text`` and Enter."""
-        deadline = time.monotonic() + timeout_s
-        while not (match := re.search(re.escape(question), self.seen[self._from :])):
-            asked = time.monotonic() < deadline and self._read()
-            assert asked, f"{question!r} was not asked:\n{self.seen}"
-        self._from += match.end()
-        os.write(self.master, text.encode() + b"\n")
-
-    def end(self) -> int:
-        while self._read():
-            pass
-        return self.close()
-
-    def close(self) -> int:
-        os.close(self.master)
-        try:
-            return self.process.wait(5)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            return self.process.wait(20)
-
-    def _read(self) -> bool:
-        ready, _, _ = select.select([self.master], [], [], 30)
-        try:
-            data = os.read(self.master, 65536) if ready else b""
-        except OSError:
-            return False
-        self.seen += data.decode(errors="replace")
-        return bool(data)
 
 
 def test_at_a_terminal_question_by_question(lab: Lab, home: Path) -> None:
