@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
+from textual.widgets import Input
 
 from jarvis_cli.hud import commands
 from jarvis_cli.hud.cost import Cost, counting
@@ -51,8 +52,9 @@ class HudApp(App[int]):
     }  # fmt: skip
     BINDINGS: ClassVar[list[BindingType]] = [
         *(Binding(str(number), f"mode('{mode}')", mode, show=False) for number, mode in enumerate(TABS, start=1)),
-        Binding("colon", "command", "command", show=False),
-        Binding("slash", "filter", "filter", show=False),
+        # With priority they are done before the next key is looked at, so that what is typed ahead is text.
+        Binding("colon", "command", "command", show=False, priority=True),
+        Binding("slash", "filter", "filter", show=False, priority=True),
         Binding("question_mark", "help", "keys", show=False),
         Binding("left_square_bracket", "turn(-1)", "mode before", show=False),
         Binding("right_square_bracket", "turn(1)", "mode after", show=False),
@@ -119,9 +121,14 @@ class HudApp(App[int]):
     def tick(self) -> None:
         """A second passed: clocks and ages move, and what became stale by that."""
         if isinstance(self.screen, ModeScreen):
-            self.screen.status.age_word()
+            self.screen.keys.age_word()
+            self.screen.keys.tell_trouble(self._trouble())
         aged = self.model.tick()
         self.redraw(None if aged and not self._paused else {"tick"})
+
+    def _trouble(self) -> str:
+        error = self.link.error
+        return "" if self.link.status == "up" or error is None else f"{error.sentence()}. {error.next}"
 
     def _link_changed(self) -> None:
         dimmed = self.link.status in {"lost", "refused"}
@@ -226,13 +233,17 @@ class HudApp(App[int]):
         if isinstance(self.screen, ModeScreen):
             self.show_mode(TABS[(TABS.index(self.screen.MODE) + step) % len(TABS)])
 
-    def action_command(self) -> None:
-        if isinstance(self.screen, ModeScreen):
-            self.screen.ask(":")
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """A sign typed into an input line is text."""
+        return not (action in {"command", "filter"} and isinstance(self.focused, Input))
 
-    def action_filter(self) -> None:
+    async def action_command(self) -> None:
+        if isinstance(self.screen, ModeScreen):
+            await self.screen.ask(":")
+
+    async def action_filter(self) -> None:
         if isinstance(self.screen, ModeScreen) and self.screen.FILTERED:
-            self.screen.ask("/")
+            await self.screen.ask("/")
 
     def action_help(self) -> None:
         if isinstance(self.screen, ModeScreen):
@@ -245,8 +256,8 @@ class HudApp(App[int]):
     def action_pause(self) -> None:
         self._paused = not self._paused
         if isinstance(self.screen, ModeScreen):
-            self.screen.status.paused = self._paused
-            self.screen.status.repaint()
+            self.screen.keys.paused = self._paused
+            self.screen.keys.repaint()
         if not self._paused:
             self._draw_pending()
 

@@ -86,9 +86,9 @@ def completions(app: HudApp) -> list[str]:
     nodes = [str(node.get("name")) for node in app.model.nodes()]
     themes = app.palette_names()
     return [
-        *(f":{word}" for word in COMMANDS),
-        *(f":guest {name}" for name in names),
-        *(f":logs {name}" for name in names),
-        *(f":node {name}" for name in nodes),
-        *(f":theme {name}" for name in themes),
+        *COMMANDS,
+        *(f"guest {name}" for name in names),
+        *(f"logs {name}" for name in names),
+        *(f"node {name}" for name in nodes),
+        *(f"theme {name}" for name in themes),
     ]

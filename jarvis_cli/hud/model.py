@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol, TypeVar
 from jarvis_cli.hud.rings import Rings
 from jarvis_cli.hud.states import ASCII, SEVERITY_ORDER, UNICODE, Entity, State, guest_state, node_state
 from jarvis_daemon.protocol.errors import JarvisError
-from jarvis_daemon.protocol.health import Level, assess, entity_freshness, source_freshness
+from jarvis_daemon.protocol.health import UNKNOWN_AFTER_S, Level, assess, entity_freshness, source_freshness
 from jarvis_daemon.protocol.mirror import Mirror
 
 T = TypeVar("T")
@@ -102,7 +102,7 @@ class Model:
             self.rings.add(
                 entity_id, "memory", now, used / total if online and total and used is not None else None
             )
-            self.rings.add(entity_id, "temperature", now, node.get("temperature_c") if online else None)
+            self.rings.add(entity_id, "temperature", now, self.temperature(node) if online else None)
 
     # --- time and link -------------------------------------------------------------------------------------
 
@@ -149,6 +149,13 @@ class Model:
         """Seconds since the entity's source last told of it."""
         source = self.collection("sources").get(entity.get("source") or "")
         return None if not source or source.get("ok_at") is None else self.now() - source["ok_at"]
+
+    def temperature(self, node: Entity) -> float | None:
+        """°C, while the reading is young enough to be believed."""
+        at = node.get("temperature_at")
+        old = at is not None and self.now() - at > UNKNOWN_AFTER_S
+        found: float | None = None if old else node.get("temperature_c")
+        return found
 
     def nodes(self) -> list[Entity]:
         return self._cached("nodes", lambda: sorted(self.collection("nodes").values(), key=_by_name))

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from textual.events import Click
+from textual.geometry import Region, Size
 from textual.message import Message
 
 from jarvis_cli.hud.panels.core import WORDS, quorum
+from jarvis_cli.hud.screens.plan import Plan
 from jarvis_cli.hud.units import clock_s, day, span, stopwatch
 from jarvis_cli.hud.widgets.lines import Line, Run, join, length, spread
 from jarvis_cli.hud.widgets.pane import Pane
@@ -22,30 +24,55 @@ TABS = ("overview", "guests", "storage", "tasks", "incidents", "nodes", "feed")
 
 
 WORD_TICKS = 6
+WIDE = 120
 
 
-class Header(Pane):
-    """Whose cluster, how it is, whether it is simulated, what time it is."""
+def top_plan(size: Size) -> Plan:
+    """The clock is a pane of its own, so that a second costs its cells and not the whole line."""
+    cells = 21 if size.width >= WIDE else 10
+    return {"header": Region(0, 0, size.width - cells, 1), "clock": Region(size.width - cells, 0, cells, 1)}
 
-    DEPENDS = frozenset({"cluster", "incidents", "link", "tick"})
+
+def bottom_plan(size: Size) -> Plan:
+    cells = 66 if size.width >= WIDE else min(56, size.width * 3 // 4)
+    return {"keys": Region(0, 0, size.width - cells, 1), "status": Region(size.width - cells, 0, cells, 1)}
+
+
+class Clock(Pane):
+    """Day and time by the daemon's clock."""
+
+    DEPENDS = frozenset({"tick", "link"})
 
     def __init__(self, model: Model, palette: Palette, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(palette, id=id)
         self.model = model
 
     def paint(self, width: int, height: int) -> list[Line]:
-        model, now = self.model, self.model.now()
-        dash, wide = model.glyphs["dash"], width >= 120
+        now = self.model.now()
+        return [join((f" {day(now)} {clock_s(now)} " if width > 10 else f" {clock_s(now)} ", "light"))]
+
+
+class Header(Pane):
+    """Whose cluster, how it is, whether it is simulated."""
+
+    DEPENDS = frozenset({"cluster", "incidents", "link", "aged"})
+
+    def __init__(self, model: Model, palette: Palette, *, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(palette, id=id)
+        self.model = model
+
+    def paint(self, width: int, height: int) -> list[Line]:
+        model, whole = self.model, self.screen.size.width
+        dash, wide = model.glyphs["dash"], whole >= WIDE
         name: Run = (" J A R V I S " if wide else " JARVIS ", "big")
         right: list[Run] = []
         if model.simulated:
             right += [(" SIMULATED ", "warn"), (dash if wide else "", "frame")]
-        right.append((f" {day(now)} {clock_s(now)} " if wide else f" {clock_s(now)} ", "light"))
-        middle = self._middle(width)
+        middle = self._middle(whole)
         if not wide:
             return [spread((name, *middle), right, width)]
         left: list[Run] = [(dash, "frame"), name]
-        gap = max(1, (width - length(middle)) // 2 - length(left))
+        gap = max(1, (whole - length(middle)) // 2 - length(left))
         line = join(*left, (dash * gap, "frame"), *middle)
         return [spread(line, right, width, dash, "frame")]
 
@@ -101,45 +128,45 @@ class Tabs(Pane):
                 self.post_message(self.Chosen(mode))
 
 
-class StatusBar(Pane):
-    """Keys on the left; link, age of the data and the HUD's own cost on the right."""
+class Keys(Pane):
+    """As many of the keys as there is room for, or a word of feedback in their place."""
 
-    DEPENDS = frozenset({"link", "tick", "cluster"})
-
-    def __init__(
-        self, model: Model, palette: Palette, cost: Cost, hints: list[str], *, id: str | None = None  # noqa: A002
-    ) -> None:  # fmt: skip
+    def __init__(self, palette: Palette, hints: list[str], *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(palette, id=id)
-        self.model = model
-        self.cost = cost
         self.hints = hints
         self.paused = False
+        self.trouble = ""
+        """Why there is no link, and what to do; empty while there is one."""
         self.word: Run | None = None
         self._word_ticks = 0
 
     def say(self, text: str, role: str = "text") -> None:
-        """One line of feedback in place of the keys, for ``WORD_TICKS`` ticks."""
+        """One line of feedback for ``WORD_TICKS`` ticks."""
         self.word = (f" {text} ", role)
         self._word_ticks = WORD_TICKS
         self.repaint()
 
+    def tell_trouble(self, trouble: str) -> None:
+        if trouble != self.trouble:
+            self.trouble = trouble
+            self.repaint()
+
     def age_word(self) -> None:
         """A tick passed: feedback does not stay for ever."""
         self._word_ticks -= 1
-        if self._word_ticks <= 0:
+        if self.word is not None and self._word_ticks <= 0:
             self.word = None
+            self.repaint()
 
     def paint(self, width: int, height: int) -> list[Line]:
-        right = (*self._link(), *self._data(), *(self._cost() if width >= 60 else ()), (" ", "faint"))
-        left: list[Run] = []
-        if self.paused:
-            left.append((" PAUSED ", "warn@"))
-        room = width - length(right) - length(left) - 2
-        left.append(self.word or (f" {self._hints(room)}", "faint"))
-        return [spread(left, right, width)]
+        left: list[Run] = [(" PAUSED ", "warn@")] if self.paused else []
+        if self.word is not None:
+            return [join(*left, self.word)]
+        if self.trouble:
+            return [join(*left, (f" {self.trouble}", "warn"))]
+        return [join(*left, (f" {self._hints(width - length(left) - 2)}", "faint"))]
 
     def _hints(self, room: int) -> str:
-        """As many of the keys as there is room for."""
         out = ""
         for hint in self.hints:
             candidate = f"{out}  {hint}" if out else hint
@@ -147,6 +174,25 @@ class StatusBar(Pane):
                 break
             out = candidate
         return out
+
+
+class Status(Pane):
+    """Link, age of the data, and the HUD's own cost; what has no room is left out from the end."""
+
+    DEPENDS = frozenset({"link", "tick", "cluster"})
+
+    def __init__(self, model: Model, palette: Palette, cost: Cost, *, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(palette, id=id)
+        self.model = model
+        self.cost = cost
+
+    def paint(self, width: int, height: int) -> list[Line]:
+        runs: list[Run] = []
+        for part in (self._link(), self._data(), self._cost()):
+            if length(runs) + length(part) >= width:
+                break
+            runs += part
+        return [spread((), (*runs, (" ", "faint")), width, role="faint")]
 
     def _link(self) -> tuple[Run, ...]:
         source = self.model.source

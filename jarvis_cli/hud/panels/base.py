@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from textual.events import Blur, Click, Focus
+from textual.events import Click
 from textual.message import Message
 
 from jarvis_cli.hud.widgets.lines import CUT, PLAIN, Line, Run, framed, spread
@@ -71,10 +71,8 @@ class Panel(Pane):
         if self.OPENS is not None:
             self.post_message(self.Wanted(self.OPENS))
 
-    def on_focus(self, event: Focus) -> None:
-        self.repaint()
-
-    def on_blur(self, event: Blur) -> None:
+    def watch_has_focus(self, has_focus: bool) -> None:
+        super().watch_has_focus(has_focus)
         self.repaint()
 
     def on_click(self, event: Click) -> None:

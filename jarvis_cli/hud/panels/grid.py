@@ -13,6 +13,7 @@ from jarvis_cli.hud.widgets.spark import resample, spark_rows
 from jarvis_cli.hud.widgets.table import sieve
 
 METRICS = (*Rings.METRICS, "uptime")
+SHORT = {"cpu": "cpu", "memory": "mem", "temperature": "temp", "uptime": "up"}
 FACTS = 30
 """Cells of the column with a node's name and facts."""
 
@@ -98,7 +99,7 @@ class SparkGrid(Panel):
         for metric, value in zip(METRICS, values, strict=True):
             chart = self._chart(node, metric, cells, 1)[0]
             role = "soft" if state.mark in {"run", "warn"} else "faint"
-            lines.append(join((f"   {metric[:4]:<5}", "faint"), (chart, role), (f" {value[:12]}", "text")))
+            lines.append(join((f"   {SHORT[metric]:<5}", "faint"), (chart, role), (f" {fit(value, 12)}", "text")))
         return (lines + [()] * rows)[:rows]
 
     def _facts(self, node: Entity, state: State) -> list[Line]:
@@ -126,7 +127,7 @@ class SparkGrid(Panel):
         if state.mark in {"down", "unknown"}:
             return ["before", "before", "before", "not known"]
         used, total = node.get("memory_used_bytes"), node.get("memory_total_bytes")
-        warmth, started = node.get("temperature_c"), node.get("started_at")
+        warmth, started = self.model.temperature(node), node.get("started_at")
         return [
             percent(node.get("cpu")),
             f"{percent(share_of(used, total))}  {size(used)}",

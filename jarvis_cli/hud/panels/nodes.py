@@ -166,5 +166,5 @@ class MachineRoom(Panel):
         return share_of(node.get("memory_used_bytes"), node.get("memory_total_bytes"))
 
     def _warmth(self, node: Entity) -> str:
-        warmth = node.get("temperature_c")
+        warmth = self.model.temperature(node)
         return "n/a" if warmth is None else f"{warmth:.0f}°C" if not self.model.ascii_only else f"{warmth:.0f}C"

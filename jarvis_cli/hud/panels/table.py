@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.binding import Binding, BindingType
-from textual.events import Click, Focus, MouseScrollDown, MouseScrollUp
+from textual.events import Click, MouseScrollDown, MouseScrollUp
 from textual.message import Message
 
 from jarvis_cli.hud.panels.base import Panel
@@ -73,6 +73,8 @@ class TablePanel(Panel):
 
     def paint(self, width: int, height: int) -> list[Line]:
         self.view.load(self.entities())
+        if self.has_focus and self.view.chosen is None:
+            self.view.put(self.view.top)
         return super().paint(width, height)
 
     def body(self, width: int, height: int) -> list[Line]:
@@ -97,11 +99,6 @@ class TablePanel(Panel):
 
     def filtered_by(self) -> str:
         return self.view.pattern
-
-    def on_focus(self, event: Focus) -> None:
-        if self.view.chosen is None:
-            self.view.put(self.view.top)
-        super().on_focus(event)
 
     def _moved(self) -> None:
         self.repaint()

@@ -12,23 +12,23 @@ from textual.layout import Layout
 from textual.screen import Screen
 from textual.widget import Widget
 
-from jarvis_cli.hud.panels.bars import Header, StatusBar, Tabs
+from jarvis_cli.hud.panels.bars import Clock, Header, Keys, Status, Tabs, bottom_plan, top_plan
 from jarvis_cli.hud.panels.base import Panel
-from jarvis_cli.hud.screens.plan import Form, Plan, PlanLayout, form_of
+from jarvis_cli.hud.screens.plan import Form, Plan, PlanLayout, Planner, form_of
 from jarvis_cli.hud.widgets.pane import Pane
-from jarvis_cli.hud.widgets.prompt import Prompt
+from jarvis_cli.hud.widgets.prompt import Prompt, PromptLine
 
 if TYPE_CHECKING:
     from jarvis_cli.hud.app import HudApp
     from jarvis_cli.hud.themes.palette import Palette
 
 
-class Body(Widget):
-    """Holds the panels where the screen's plan puts them."""
+class Planned(Widget):
+    """Holds panes where ``planner`` puts them."""
 
-    def __init__(self, *panels: Panel, screen: ModeScreen) -> None:
-        super().__init__(*panels, id="body")
-        self._plan = PlanLayout(screen.plan_now)
+    def __init__(self, *panes: Pane, planner: Planner, id: str) -> None:  # noqa: A002
+        super().__init__(*panes, id=id)
+        self._plan = PlanLayout(planner)
 
     @property
     def layout(self) -> Layout:
@@ -47,8 +47,6 @@ class ModeScreen(Screen[None]):
     AUTO_FOCUS = ""
     ESCAPE_TO_MINIMIZE = False
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("tab", "focus_next", "next panel", show=False),
-        Binding("shift+tab", "focus_previous", "previous panel", show=False),
         Binding("escape", "back", "back", show=False),
     ]
 
@@ -73,16 +71,17 @@ class ModeScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         hud = self.hud
         panels = self.panels()
-        header = Header(hud.model, hud.palette, id="header")
+        header, clock = Header(hud.model, hud.palette, id="header"), Clock(hud.model, hud.palette, id="clock")
         tabs = Tabs(hud.model, hud.palette, self.MODE, id="tabs")
-        self.status = StatusBar(hud.model, hud.palette, hud.cost, self.hints(), id="status")
-        self.panes = [header, tabs, *panels, self.status]
+        self.keys = Keys(hud.palette, self.hints(), id="keys")
+        self.status = Status(hud.model, hud.palette.bright(), hud.cost, id="status")
+        self.panes = [header, clock, tabs, *panels, self.keys, self.status]
         for pane in self.panes:
             pane.ascii_only = hud.options.ascii_only
-        yield header
+        yield Planned(header, clock, planner=top_plan, id="top")
         yield tabs
-        yield Body(*panels, screen=self)
-        yield self.status
+        yield Planned(*panels, planner=self.plan_now, id="body")
+        yield Planned(self.keys, self.status, planner=bottom_plan, id="bottom")
 
     def on_mount(self) -> None:
         if self.FIRST:
@@ -102,7 +101,7 @@ class ModeScreen(Screen[None]):
 
     def replan(self) -> None:
         """The sizes or the panels that are shown changed."""
-        body = self.query_one("#body", Body)
+        body = self.query_one("#body", Planned)
         plan = self.plan_now(body.size)
         frameless = self.form == "phone"
         for pane in self.panes:
@@ -111,7 +110,8 @@ class ModeScreen(Screen[None]):
                 if pane.frameless != frameless:
                     pane.frameless = frameless
                     pane.repaint()
-        body.refresh(layout=True)
+        # A widget's own arrangement is kept until one of its children asks for a layout.
+        next(iter(body.children)).refresh(repaint=False, layout=True)
 
     def on_resize(self, event: Resize) -> None:
         self.replan()
@@ -125,29 +125,33 @@ class ModeScreen(Screen[None]):
                 pane.repaint()
 
     def recolour(self, palette: Palette) -> None:
+        """Take another palette. The status line is never dimmed: it tells why the rest is."""
         for pane in self.panes:
-            pane.recolour(palette)
+            pane.recolour(palette.bright() if pane is self.status else palette)
 
     def say(self, text: str, role: str = "text") -> None:
-        self.status.say(text, role)
+        self.keys.say(text, role)
 
     # --- prompt and back -----------------------------------------------------------------------------------
 
-    def ask(self, kind: str, value: str = "") -> None:
-        """Open the prompt: ``:`` for a command, ``/`` for a filter."""
-        for old in self.query(Prompt):
-            old.remove()
-        prompt = Prompt(kind, value, self.hud.completions() if kind == ":" else [])
-        self.mount(prompt)
-        prompt.focus()
+    async def ask(self, kind: str) -> None:
+        """Open the prompt: ``:`` for a command, ``/`` for a filter.
+
+        When this returns the prompt has the focus: what was typed ahead then is text, not keys.
+        """
+        for old in self.query(PromptLine):
+            await old.remove()
+        prompt = Prompt(kind, self.hud.completions() if kind == ":" else [])
+        await self.mount(PromptLine(prompt))
+        self.set_focus(prompt)
 
     def on_prompt_changed_text(self, message: Prompt.ChangedText) -> None:
         if message.kind == "/":
             self.filter(message.text)
 
     def on_prompt_done(self, message: Prompt.Done) -> None:
-        for prompt in self.query(Prompt):
-            prompt.remove()
+        for line in self.query(PromptLine):
+            line.remove()
         if message.kind == "/":
             self.filter("" if message.cancelled else message.text)
         target = self.FILTERED if message.kind == "/" else self.FIRST

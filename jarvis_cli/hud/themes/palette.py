@@ -35,6 +35,10 @@ class Palette:
         self.dimmed = dimmed
         self._styles: dict[str, Style] = {}
 
+    def bright(self) -> Palette:
+        """The same, not dimmed."""
+        return Palette(self.name, self.inks, depth=self.depth) if self.dimmed else self
+
     def style(self, role: str) -> Style:
         found = self._styles.get(role)
         if found is None:

@@ -47,6 +47,7 @@ class Pane(Widget):
         """Draw again and refresh the lines that changed."""
         cells, height = self.size
         if not cells or not height or not self.is_attached:
+            self._painted_size = (0, 0)  # not shown: painted anew when it is
             return
         if self._painted_size != (cells, height):
             self._paint_all(cells, height)
