@@ -77,7 +77,8 @@ class Daemon:
             await store.open()
             if self.places.demo:
                 simulator = Simulator(self.places, self.clock, self.settings.demo)
-                self.settings.cluster = await simulator.attach()
+                self.settings.cluster, services = await simulator.attach()
+                self.settings.conditions.services = self.settings.conditions.services or services
                 spawn(self._restart_without(simulator), name="simulator-lease")
             return await self._serve(store)
         finally:

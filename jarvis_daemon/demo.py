@@ -33,8 +33,9 @@ class Simulator:
         self._writer: asyncio.StreamWriter | None = None
         self._reader: asyncio.StreamReader | None = None
 
-    async def attach(self) -> ClusterSettings:
-        """Start the simulator where none runs and take a lease. Raises ``unavailable``."""
+    async def attach(self) -> tuple[ClusterSettings, dict[str, list[str]]]:
+        """Start the simulator where none runs and take a lease; answers how to watch it, and the units that must
+        run by node. Raises ``unavailable``."""
         process: subprocess.Popen[bytes] | None = None
         if not await self._connect():
             process = self._start()
@@ -101,11 +102,11 @@ class Simulator:
         log = self._places.simulator_dir / "simulator.log"
         return JarvisError("unavailable", "The simulated homelab did not start", why=why, next=f"See {log}.")
 
-    def _settings(self) -> ClusterSettings:
+    def _settings(self) -> tuple[ClusterSettings, dict[str, list[str]]]:
         told: dict[str, Any] = json.loads((self._places.simulator_dir / "sim.json").read_text())
         ssh = told["ssh"]
         true_keys = ssh["known_hosts"]
-        return ClusterSettings(
+        cluster = ClusterSettings(
             name=told["cluster"], endpoints=told["endpoints"], token_id=told["token_id"],
             token_secret=pydantic.SecretStr(told["token_secret"]), tls="fingerprint",
             fingerprints=told["fingerprints"], runs_on=told["runs_on"], simulated=True,
@@ -115,3 +116,4 @@ class Simulator:
                 user=ssh["user"], key_file=ssh["key_file"], hosts=ssh["hosts"], known_hosts_file=true_keys
             ),
         )  # fmt: skip
+        return cluster, told.get("services", {})

@@ -346,7 +346,8 @@ class TokenRevoked(Fault):
 
 
 class BackupFail(Fault):
-    """Backups of the guest fail with ``reason``; one is started at once, so that there is a failed task to see."""
+    """Backups of the guest fail with ``reason``; one is started at once, so that there is a failed task to see.
+    Healed, it is backed up again and succeeds."""
 
     name = "backup-fail"
     targets = "guest"
@@ -356,15 +357,19 @@ class BackupFail(Fault):
     def begin(self) -> Mend:
         failing, vmid = self.world.backups.failing, self.guest.vmid
         failing[vmid] = str(self.given["reason"])
+        self._back_up(vmid)
+
+        def mend() -> None:
+            failing.pop(vmid, None)
+            self._back_up(vmid)
+
+        return mend
+
+    def _back_up(self, vmid: int) -> None:
         storages = [spec for spec in self.world.inventory.storages if "backup" in spec.content]
         if self.world.nodes[self.guest.node].online and storages:
             best = next((spec for spec in storages if spec.shared), storages[0])
             self.world.backups.start(Order(self.guest.node, (vmid,), best.name, duration_s=15.0))
-
-        def mend() -> None:
-            failing.pop(vmid, None)
-
-        return mend
 
 
 class ReplicationFail(Fault):

@@ -214,6 +214,7 @@ class Homelab:
         """What a client needs to know; see ``docs/plans/02-spine.md``."""
         return {
             "pid": os.getpid(), "cluster": self.world.inventory.cluster, "runs_on": self.world.inventory.runs_on,
+            "services": {node.name: list(node.services) for node in self.world.inventory.nodes if node.services},
             "endpoints": list(self.endpoints.values()), "fingerprints": list(self.fingerprints.values()),
             "token_id": self.token_id, "token_secret": self.token_secret,
             "ssh": {
