@@ -110,7 +110,7 @@ class Wizard:
             while more := self.ask("Another one (empty: no more)", "--endpoint", ""):
                 urls.append(more)
         pinned: list[str] = []
-        shown = [admin.ask("setup", "certificate", given={"endpoint": url}) for url in urls]
+        shown = admin.ask("setup", "certificates", given={"endpoints": urls})["certificates"]
         self.cluster["endpoints"] = [one["endpoint"] for one in shown]
         if self.answers.insecure:
             self.say("Any certificate will be trusted, as --insecure asks: the token goes to whoever answers.")
@@ -155,8 +155,8 @@ class Wizard:
     def _token(self) -> None:
         """The commands that make a token, then its secret."""
         token_id = self.answers.token_id or TOKEN_ID
-        told = admin.ask("setup", "commands", given={"token_id": token_id})
         if self.answers.token_file is None:
+            told = admin.ask("setup", "commands", given={"token_id": token_id})
             self.say()
             self.say("Make a token that may only look. In a shell on any node, as root:")
             for line in told["commands"]:

@@ -1,7 +1,7 @@
 """What the CLI asks while no daemon need run: settings, setup, checks.
 
     python -m jarvis_daemon admin config show|check
-    python -m jarvis_daemon admin setup certificate|commands|test|ssh|login|write
+    python -m jarvis_daemon admin setup certificates|commands|test|ssh|login|write
     python -m jarvis_daemon admin doctor
 
 One JSON document is read from standard input (what a verb is given, secrets too) and one is written to
@@ -56,10 +56,10 @@ def _verb(words: list[str]) -> Verb:
             from jarvis_daemon.admin.config import check
 
             return check
-        case ["setup", "certificate"]:
-            from jarvis_daemon.admin.certificate import certificate
+        case ["setup", "certificates"]:
+            from jarvis_daemon.admin.certificate import certificates
 
-            return certificate
+            return certificates
         case ["setup", "commands"]:
             from jarvis_daemon.admin.token import commands
 
@@ -86,5 +86,5 @@ def _verb(words: list[str]) -> Verb:
             return doctor
     raise JarvisError(
         "invalid_params", f"There is no `admin {' '.join(words)}`",
-        next="`config show|check`, `setup certificate|commands|test|ssh|login|write`, `doctor`.",
+        next="`config show|check`, `setup certificates|commands|test|ssh|login|write`, `doctor`.",
     )  # fmt: skip

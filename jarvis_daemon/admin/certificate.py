@@ -1,4 +1,4 @@
-"""``admin setup certificate``: what an endpoint shows, before anything is trusted or sent."""
+"""``admin setup certificates``: what an endpoint shows, before anything is trusted or sent."""
 
 from __future__ import annotations
 
@@ -15,13 +15,18 @@ from jarvis_daemon.protocol.errors import JarvisError
 from jarvis_daemon.protocol.text import clean
 
 
-def certificate(given: dict[str, Any]) -> dict[str, Any]:
+def certificates(given: dict[str, Any]) -> dict[str, Any]:
+    """``{"certificates": [...]}``, one for each of ``endpoints``, in their order. Raises as ``certificate``."""
+    urls = [endpoint_url(str(text)) for text in given.get("endpoints") or []]
+    return {"certificates": [certificate(url, float(given.get("timeout_s") or 5.0)) for url in urls]}
+
+
+def certificate(url: str, timeout_s: float) -> dict[str, Any]:
     """``{"endpoint", "fingerprint", "subject", "issuer", "expires_at", "trusted", "why"}``; ``trusted``: by a CA
     of this system. Raises ``cluster_unreachable`` ``config_invalid``."""
-    url = endpoint_url(str(given.get("endpoint") or ""))
+    url = endpoint_url(url)
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or 8006
-    timeout_s = float(given.get("timeout_s") or 5.0)
     shown = _shown(url, host, port, timeout_s)
     parsed = x509.load_der_x509_certificate(shown)
     trusted, why = _verified(host, port, timeout_s)

@@ -37,7 +37,7 @@ async def _endpoint(cluster: ClusterSettings, url: str) -> tuple[list[Check], di
     """TCP and TLS, then the token."""
     title = f"Endpoint {url}"
     try:
-        shown = await asyncio.to_thread(certificate, {"endpoint": url, "timeout_s": cluster.call_timeout_s})
+        shown = await asyncio.to_thread(certificate, url, cluster.call_timeout_s)
     except JarvisError as error:
         return [failed("endpoint", title, error.sentence(), error.next)], {}
     found = [_trust(cluster, title, shown)]

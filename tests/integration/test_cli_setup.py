@@ -98,7 +98,7 @@ def test_by_script_then_everything_is_well(lab: Lab, home: Path) -> None:
 
 
 def test_host_keys_are_not_pinned_unseen(lab: Lab, home: Path) -> None:
-    done = jarvis("setup", "--no-input", *lab.options(), *lab.ssh_options())
+    done = jarvis("setup", "--no-input", *lab.options(endpoints=1), *lab.ssh_options())
     assert done.returncode == 2
     assert "--accept-host-keys" in done.stderr
     assert not (home / "config.toml").exists()

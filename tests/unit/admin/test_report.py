@@ -106,8 +106,8 @@ def test_every_answer_is_one_json_document(home: Path, capsys: pytest.CaptureFix
         return code, json.loads(capsys.readouterr().out)
 
     assert ask("config", "check")[0] == 0
-    code, answer = ask("setup", "certificate", given='{"endpoint": "https://127.0.0.1:1"}')
+    code, answer = ask("setup", "certificates", given='{"endpoints": ["https://127.0.0.1:1"]}')
     assert (code, answer["error"]["data"]["code"]) == (1, "cluster_unreachable")
-    assert ask("setup", "certificate", given="{")[1]["error"]["data"]["code"] == "parse_error"
-    assert ask("setup", "certificate", given="[]")[0] == 2
+    assert ask("setup", "certificates", given="{")[1]["error"]["data"]["code"] == "parse_error"
+    assert ask("setup", "certificates", given="[]")[0] == 2
     assert ask("dance")[0] == 2
