@@ -32,8 +32,9 @@ class Core(Panel):
     def __init__(self, model: Model, palette: Palette, *, motion: bool, id: str | None = None) -> None:  # noqa: A002
         super().__init__(model, palette, id=id)
         self.motion = motion
-        self._base: Canvas | None = None
+        self._base = self._rings = Canvas(0, 0)
         self._base_key: object = None
+        self._rings_key: object = None
 
     def note(self) -> tuple[Run, ...]:
         cluster = self.model.cluster()
@@ -51,18 +52,30 @@ class Core(Panel):
         nodes = self.model.nodes()
         states = tuple(self._arc_role(node) for node in nodes)
         loads = tuple(round(share or 0.0, 2) for share in self._loads())
-        labels = tuple(self._label(node) for node in nodes[:LABELS_MAX])
-        key = (width, height, states, loads, labels, self._centre())
-        if self._base is None or key != self._base_key:
-            self._base = self._draw(width, height, states, loads, labels)
-            self._base_key = key
+        if (key := (width, height, states, loads)) != self._base_key:
+            self._base, self._base_key = self._draw(width, height, states, loads), key
         canvas = self._base.copy()
+        for row, (text, role) in enumerate(self._centre(), start=height // 2 - len(self._centre()) // 2):
+            canvas.write(row, text, role)
+        self._label_arcs(canvas, self._radius(canvas), states, tuple(map(self._label, nodes[:LABELS_MAX])))
         self._sweep(canvas)
         return canvas
 
-    def _draw(
-        self, width: int, height: int, states: tuple[str, ...], loads: tuple[float, ...], labels: tuple[str, ...]
-    ) -> Canvas:
+    def _draw(self, width: int, height: int, states: tuple[str, ...], loads: tuple[float, ...]) -> Canvas:
+        """The dots that stand still: ticks, an arc a node, an arc a load."""
+        rings = (width, height, states)
+        if rings != self._rings_key:
+            self._rings, self._rings_key = self._draw_rings(*rings), rings
+        canvas = self._rings.copy()
+        band = self._radius(canvas) - 8
+        for index, share in enumerate(() if self._radius(canvas) < SMALL else loads):
+            ring = band - 9 - 4 * index
+            canvas.arc(ring, 0.0, 1.0, "frame", step=4.0)
+            for depth in range(2):
+                canvas.arc(ring - depth, 0.0, min(1.0, share), "soft" if share < 0.9 else "warn")
+        return canvas
+
+    def _draw_rings(self, width: int, height: int, states: tuple[str, ...]) -> Canvas:
         canvas = Canvas(width, height)
         radius = self._radius(canvas)
         small = radius < SMALL
@@ -74,17 +87,9 @@ class Core(Panel):
         gap = (0.02 if small else 0.012) if count > 1 else 0.0
         for index, role in enumerate(states):
             start, end = index / count + gap, (index + 1) / count - gap
-            thick = 2 if role in {"faint", "bad"} or small else 4
-            for depth in range(thick):
-                canvas.arc(band - depth, start, end, role, step=3.0 if role in {"faint", "bad"} else 0.6)
-        for index, share in enumerate(() if small else loads):
-            ring = band - 9 - 4 * index
-            canvas.arc(ring, 0.0, 1.0, "frame", step=4.0)
-            for depth in range(2):
-                canvas.arc(ring - depth, 0.0, min(1.0, share), "soft" if share < 0.9 else "warn")
-        for row, (text, role) in enumerate(self._centre(), start=height // 2 - len(self._centre()) // 2):
-            canvas.write(row, text, role)
-        self._label_arcs(canvas, radius, states, labels)
+            loose = role in {"faint", "bad"}
+            for depth in range(2 if loose or small else 4):
+                canvas.arc(band - depth, start, end, role, step=3.0 if loose else 0.6)
         return canvas
 
     def _radius(self, canvas: Canvas) -> float:

@@ -28,6 +28,10 @@ class SparkGrid(Panel):
         self.pattern = ""
         self.top = 0
 
+    def due(self, topics: set[str]) -> bool:
+        away = any(node.get("status") != "online" for node in self.model.nodes())
+        return super().due(topics if away else topics - {"tick"})
+
     def filter(self, pattern: str) -> None:
         self.pattern = pattern
         self.top = 0

@@ -27,6 +27,9 @@ class IncidentTable(TablePanel):
     def entities(self) -> Sequence[Entity]:
         return self.model.incidents()
 
+    def due(self, topics: set[str]) -> bool:
+        return super().due(topics if self.model.incidents() else topics - {"tick"})
+
     def title(self) -> tuple[Run, ...]:
         count = len(self.model.incidents())
         return (*super().title(), (f"  {count} open", "warn")) if count else super().title()

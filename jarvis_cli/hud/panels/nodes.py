@@ -18,6 +18,11 @@ class MachineRoom(Panel):
     DEPENDS = frozenset({"cluster", "incidents", "tick"})
     can_focus = True
 
+    def due(self, topics: set[str]) -> bool:
+        """Between changes only the age of what is gone moves."""
+        away = any(node.get("status") != "online" for node in self.model.nodes())
+        return super().due(topics if away else topics - {"tick"})
+
     def note(self) -> tuple[Run, ...]:
         nodes = self.model.nodes()
         online = sum(node.get("status") == "online" for node in nodes)

@@ -28,6 +28,10 @@ class TaskTable(TablePanel):
     def entities(self) -> Sequence[Entity]:
         return self.model.tasks()
 
+    def due(self, topics: set[str]) -> bool:
+        running = any(task.get("status") == "running" for task in self.model.tasks())
+        return super().due(topics if running else topics - {"tick"})
+
     def title(self) -> tuple[Run, ...]:
         running = sum(task.get("status") == "running" for task in self.model.tasks())
         return (*super().title(), (f"  {running} running", "faint")) if running else super().title()

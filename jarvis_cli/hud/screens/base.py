@@ -121,7 +121,7 @@ class ModeScreen(Screen[None]):
     def redraw(self, topics: set[str] | None = None) -> None:
         """Repaint the panes that depend on one of ``topics``; all of them without."""
         for pane in self.panes:
-            if pane.display and (topics is None or pane.DEPENDS & topics):
+            if pane.display and (topics is None or pane.due(topics)):
                 pane.repaint()
 
     def recolour(self, palette: Palette) -> None:

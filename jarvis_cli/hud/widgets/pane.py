@@ -39,6 +39,10 @@ class Pane(Widget):
         self._strips: list[Strip | None] = []
         self._painted_size = (0, 0)
 
+    def due(self, topics: set[str]) -> bool:
+        """Whether a change of ``topics`` may change what this pane shows."""
+        return bool(self.DEPENDS & topics)
+
     def paint(self, width: int, height: int) -> list[Line]:
         """The lines of the pane, at most ``height`` of them."""
         raise NotImplementedError

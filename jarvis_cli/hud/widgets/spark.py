@@ -4,6 +4,7 @@ rest of the screen."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 
 BLOCKS: Final = " ▁▂▃▄▅▆▇█"
@@ -55,9 +56,16 @@ def _steps(values: Sequence[float | None], top: int, low: float, high: float) ->
 
 
 def _mesh(values: Sequence[float | None], cells: int, rows: int, low: float, high: float) -> list[str]:
-    """A thin line of dots over a loose mesh. Blanks are blank dots, of one width with the others in every font."""
-    steps = _steps(_smooth(values, 2 * cells), 4 * rows, low, high)
-    before = [steps[0], *steps[:-1]]
+    return list(_mesh_of(tuple(_steps(_smooth(values, 2 * cells), 4 * rows, low, high)), rows))
+
+
+@lru_cache(maxsize=256)
+def _mesh_of(steps: tuple[int, ...], rows: int) -> tuple[str, ...]:
+    """A thin line of dots over a loose mesh. Blanks are blank dots, of one width with the others in every font.
+
+    Kept, because most seconds change no dot of most charts.
+    """
+    before = (steps[0], *steps[:-1])
     floors = [max(0, min(step, last or step) - 1) for step, last in zip(steps, before, strict=True)]
     tops = [max(step, last) if last and step else step for step, last in zip(steps, before, strict=True)]
     lines = []
@@ -68,7 +76,7 @@ def _mesh(values: Sequence[float | None], cells: int, rows: int, low: float, hig
             chr(0x2800 + (_LEFT[t] & ~_LEFT[f]) + (_RIGHT[u] & ~_RIGHT[g]) + (_LEFT[f] & _LOOSE))
             for (t, f), (u, g) in zip(column[::2], column[1::2], strict=True)
         ))  # fmt: skip
-    return lines
+    return tuple(lines)
 
 
 def _clamp(step: int) -> int:
