@@ -66,10 +66,12 @@ class SlowWatch:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _ask_version(self) -> None:
-        try:
-            await self._scene.px.call("version")
-        except JarvisError:
-            await self._scene.clock.sleep(self._scene.beat_s)  # it is asked again with the next rhythm
+        while True:
+            try:
+                await self._scene.px.call("version")
+                return
+            except JarvisError:
+                await self._scene.clock.sleep(2 * self._scene.beat_s)
 
     async def poll_permissions(self) -> None:
         """What the token may see, and what it lacks for watching."""
