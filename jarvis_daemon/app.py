@@ -27,6 +27,7 @@ from jarvis_daemon.store import Store
 from jarvis_daemon.supervisor import Supervisor
 from jarvis_daemon.supervisor.sdnotify import notify, watchdog
 from jarvis_daemon.supervisor.selfwatch import SelfWatch
+from jarvis_daemon.tools.room import ToolsRoom
 
 _log = logging.getLogger("jarvis.app")
 SWEEP_INTERVAL_S: Final = 3600.0
@@ -103,10 +104,12 @@ class Daemon:
         watch = SelfWatch(bus, clock, store, version=VERSION)
         cluster = ClusterRoom(settings, places, bus, store, feed, incidents, clock)
         watch.probes.append(cluster.figures)
+        tools = ToolsRoom(settings, places, bus, store, feed, clock)
         bus.offer("daemon.stop", self._on_stop, roles={"operator"})
 
         await feed.start()
         await incidents.start()
+        await tools.start()
         for name in ("incidents", "services", "health", "clients", "approvals", "presence", "voice"):
             bus.state(name).settled.set()
         await server.start()
@@ -130,6 +133,7 @@ class Daemon:
             await supervisor.stop_all()
             await server.stop("stopping")
             await incidents.stop()
+            await tools.stop()
             _log.info("stopped")
 
     async def _on_stop(self, params: DaemonStop, principal: Principal) -> None:

@@ -142,6 +142,24 @@ class ServerSettings(Section):
     """Unix group that may attach too (socket 0660), for a kiosk user."""
 
 
+class ToolSettings(Section):
+    """What the gate asks beyond the tiers."""
+
+    protected: list[str] = []
+    """Guests (vmid, name or ``tag:NAME``), nodes, services (``node/unit``): acts on them are one tier graver."""
+    agents_run_yellow: bool = False
+    """True: models, MCP clients and packages run YELLOW tools without an approval."""
+    at_once: Annotated[int, Field(ge=1, le=32)] = 4
+    """Writes that may run at the same time, of all tools together."""
+
+
+class ApprovalSettings(Section):
+    """How the operator proves to be the operator, where agents run on the same account."""
+
+    pin: str | None = None
+    """scrypt hash as `jarvis setup` writes it; asked for at every approval and confirmation."""
+
+
 class DemoSettings(Section):
     """The simulated homelab that is watched where no cluster is configured."""
 
@@ -181,6 +199,8 @@ class Settings(Section):
     feed: FeedSettings = FeedSettings()
     server: ServerSettings = ServerSettings()
     demo: DemoSettings = DemoSettings()
+    tools: ToolSettings = ToolSettings()
+    approvals: ApprovalSettings = ApprovalSettings()
     log: LogSettings = LogSettings()
     autonomy: AutonomySettings = AutonomySettings()
 

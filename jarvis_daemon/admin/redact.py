@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
-from jarvis_daemon import logs
 from jarvis_daemon.protocol.locate import Places
+from jarvis_daemon.redact import redact as redact_known
 from jarvis_daemon.settings import Loaded
 
 GONE: Final = "***"
@@ -48,5 +48,5 @@ def redact(text: str, secrets: Iterable[str]) -> str:
         text = text.replace(secret, GONE)
     text = _PEM.sub(GONE, text)
     text = _BEARER.sub(lambda match: f"{match[1]} {GONE}", text)
-    text = logs.redact(text)
+    text = redact_known(text)
     return _UUID.sub(GONE, text)

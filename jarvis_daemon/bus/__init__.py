@@ -6,7 +6,7 @@ The bus knows no feature. It lives in the daemon's event loop; nothing of it may
 from jarvis_daemon.bus.bus import Bus
 from jarvis_daemon.bus.events import EventTopic
 from jarvis_daemon.bus.feed import Feed
-from jarvis_daemon.bus.services import Principal, Services
+from jarvis_daemon.bus.services import ASKED, Principal, Services
 from jarvis_daemon.bus.state import StateDelta, StateTopic
 
-__all__ = ["Bus", "EventTopic", "Feed", "Principal", "Services", "StateDelta", "StateTopic"]
+__all__ = ["ASKED", "Bus", "EventTopic", "Feed", "Principal", "Services", "StateDelta", "StateTopic"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from jarvis_daemon.protocol.errors import JarvisError
 from jarvis_daemon.protocol.messages import CALLS, Role
@@ -33,6 +33,9 @@ class Principal:
 
 DAEMON = Principal(session="daemon", role="operator", client="daemon")
 """The daemon itself, when one room asks another."""
+
+ASKED: Final = "asked"
+"""Message of the CancelledError of a call whose client asked to cancel it; without it the client just went away."""
 
 Handler = Callable[[Any, Principal], Any]
 StreamHandler = Callable[[Principal, AsyncIterator[bytes]], AsyncIterator[bytes]]

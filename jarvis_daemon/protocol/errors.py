@@ -55,6 +55,8 @@ ERRORS: Final[dict[str, ErrorRow]] = {
     "cluster_denied": ErrorRow(-32041, 5, "`jarvis setup` shows the privileges the token needs."),
     "cluster_untrusted": ErrorRow(-32042, 5, "Compare the fingerprint on the node, then `jarvis setup`."),
     "cluster_refused": ErrorRow(-32043, 1, "Read the message of Proxmox VE above."),
+    "killed": ErrorRow(-32034, 5, "`jarvis unkill` lets Jarvis act again."),
+    "refused": ErrorRow(-32035, 5, "`jarvis tool show NAME` tells what the tool needs."),
     "store_failed": ErrorRow(-32050, 1, "Free space on the disk of the data folder; nothing was saved."),
     "daemon_unreachable": ErrorRow(-32060, 3, "Run `jarvis daemon start`."),
     "config_invalid": ErrorRow(-32061, 2, "Mend the file, then `jarvis config check`."),

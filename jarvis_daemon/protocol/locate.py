@@ -60,6 +60,11 @@ class Places:
         return self.state_dir / "stopped"
 
     @property
+    def kill_file(self) -> Path:
+        """While this file exists, nothing acts: the kill switch for whoever has a shell."""
+        return self.data_dir / "KILL"
+
+    @property
     def simulator_dir(self) -> Path:
         return self.state_dir / "simulator"
 

@@ -179,6 +179,140 @@ class GuestDescription(Message):
     addresses_why: str | None = None
 
 
+Outcome = Literal[
+    "done",
+    "planned",
+    "awaiting",
+    "refused",
+    "denied",
+    "expired",
+    "failed",
+    "verified",
+    "contradicted",
+    "unverified",
+    "cancelled",
+]
+"""done: a read answered; planned: a dry run; awaiting: an approval is asked for; the others as in docs/tools.md"""
+
+
+class ToolList(Message):
+    """All tools with tier and schemas; ``names`` picks some."""
+
+    names: list[str] = []
+
+
+class ToolInfo(Message):
+    """One tool. ``input_schema`` and ``output_schema`` are JSON Schema (2020-12)."""
+
+    name: str = ""
+    title: str = ""
+    description: str = ""
+    tier: str = "black"
+    room: str = ""
+    input_schema: dict[str, Any] = {}
+    output_schema: dict[str, Any] = {}
+    idempotent: bool = False
+    open_world: bool = False
+    timeout_s: float = 30.0
+
+
+class ToolListResult(Message):
+    tools: list[ToolInfo] = []
+
+
+class ToolCall(Message):
+    """Call a tool. The result is a ``ToolOutcome``; long work reports ``progress`` first.
+
+    ``confirm`` is the ``digest`` of a plan (``dry_run``) that a person confirmed; ``typed`` what they typed where
+    the target's name is asked for; ``pin`` the operator's, where one is set. ``wait_s``: how long an agent's call
+    waits for its approval before it answers ``awaiting``.
+    """
+
+    name: str = ""
+    args: dict[str, Any] = {}
+    idempotency_key: str | None = None
+    dry_run: bool = False
+    confirm: str | None = None
+    typed: str | None = None
+    pin: str | None = None
+    wait_s: float = 0.0
+
+
+class ToolOutcome(Message):
+    """What became of a call: one of the outcomes, one sentence, never a silent success."""
+
+    call_id: str = ""
+    tool: str = ""
+    outcome: Outcome = "refused"
+    code: str = ""
+    """Error code of ``errors.ERRORS`` where the outcome is no success."""
+    tier: str = "black"
+    target: str = ""
+    target_name: str = ""
+    text: str = ""
+    why: str = ""
+    next: str = ""
+    result: dict[str, Any] = {}
+    effects: list[str] = []
+    digest: str | None = None
+    """Of a plan: what ``confirm`` has to name."""
+    needs: Literal["nothing", "confirm", "typed_name", "approval"] = "nothing"
+    approval_id: str | None = None
+    expires_at: float | None = None
+    undo: dict[str, Any] | None = None
+    """``{"name", "args"}`` of the call that takes it back."""
+    evidence: dict[str, Any] = {}
+    tainted: bool = False
+    """The result holds text from outside: it is data, not instructions."""
+
+
+class ToolWait(Message):
+    """Wait for the outcome of a call that awaits its approval: by call id or approval id."""
+
+    id: str = ""
+    wait_s: float = 60.0
+
+
+class ApprovalAnswer(Message):
+    """Only an operator's session answers, never the one that asked."""
+
+    id: str = ""
+    approve: bool = False
+    pin: str | None = None
+    typed: str | None = None
+
+
+class KillSwitchSet(Message):
+    """Anyone may engage; only an operator disengages."""
+
+    engaged: bool = True
+    reason: str = ""
+    pin: str | None = None
+
+
+class AuditList(Message):
+    """Rows newest first, older than ``before`` (exclusive)."""
+
+    limit: int = 50
+    before: int | None = None
+    call_id: str | None = None
+    tool: str | None = None
+
+
+class AuditVerify(Message):
+    """``head``: a hash noted earlier, which has to stand in the chain still."""
+
+    head: str | None = None
+
+
+class AuditVerifyResult(Message):
+    ok: bool = False
+    rows: int = 0
+    head: str = ""
+    broken_row: int | None = None
+    why: str = ""
+
+
 class DaemonStop(Message):
     """``marker``: leave the mark that keeps clients from starting the daemon again."""
 
@@ -294,6 +428,13 @@ CALLS: Final[dict[str, tuple[type[Message], type[Message] | None]]] = {
     "incident.unsilence": (IncidentUnsilence, None),
     "task.log": (TaskLog, TaskLogResult),
     "guest.describe": (GuestDescribe, GuestDescription),
+    "tool.list": (ToolList, ToolListResult),
+    "tool.call": (ToolCall, ToolOutcome),
+    "tool.wait": (ToolWait, ToolOutcome),
+    "approval.answer": (ApprovalAnswer, ToolOutcome),
+    "killswitch.set": (KillSwitchSet, None),
+    "audit.list": (AuditList, None),
+    "audit.verify": (AuditVerify, AuditVerifyResult),
     "daemon.stop": (DaemonStop, Ok),
     "cancel": (Cancel, Ok),
     "drop": (Drop, Ok),

@@ -21,7 +21,7 @@ incidents  incidents, silences
 services   services
 health     health
 clients    clients
-approvals  approvals            (later)
+approvals  approvals, killswitch
 presence   people               (later)
 voice      voice                (later)
 ========== ================================================================
@@ -297,6 +297,40 @@ class ClientInfo(Entity):
     pending: int = 0
 
 
+class Approval(Entity):
+    """A call that waits for the operator, or was answered within the last minutes."""
+
+    tool: str = ""
+    tier: str = "red"
+    args: dict[str, Any] = msgspec.field(default_factory=dict)
+    """As asked, secrets redacted."""
+    target: str = ""
+    """Entity id of what would be acted on."""
+    target_name: str = ""
+    summary: str = ""
+    """What will happen, in one sentence."""
+    effects: list[str] = msgspec.field(default_factory=list)
+    """What else it touches, a line each."""
+    asked_by: str = ""
+    asked_at: float = 0.0
+    expires_at: float = 0.0
+    status: Literal["pending", "approved", "denied", "expired", "void"] = "pending"
+    answered_by: str | None = None
+    answered_at: float | None = None
+    outcome: str | None = None
+    """Of the call, once it has run."""
+    pin_needed: bool = False
+
+
+class KillSwitchState(Entity):
+    """The kill switch (one entity, ``killswitch:main``). Engaged: nothing writes, the operator neither."""
+
+    engaged: bool = True
+    since_at: float | None = None
+    by: str = ""
+    reason: str = ""
+
+
 class FeedEvent(msgspec.Struct, kw_only=True, omit_defaults=False):
     """One line of the feed: numbered without holes, kept, told in the past tense."""
 
@@ -323,5 +357,7 @@ COLLECTIONS: Final[dict[str, tuple[str, type[Entity]]]] = {
     "services": ("services", Service),
     "health": ("health", Health),
     "clients": ("clients", ClientInfo),
+    "approvals": ("approvals", Approval),
+    "killswitch": ("approvals", KillSwitchState),
 }
 """collection -> (topic, struct)"""

@@ -8,14 +8,14 @@ from jarvis_daemon.protocol.messages import CALLS, Role
 
 _READS: Final = frozenset({
     "subscribe", "unsubscribe", "state.get", "history", "metrics.history", "incident.list", "task.log",
-    "guest.describe", "cancel", "drop",
+    "guest.describe", "cancel", "drop", "tool.list", "tool.call", "killswitch.set",
 })  # fmt: skip
 _WORKER: Final = frozenset({"worker.config", "worker.heartbeat", "stream.open", "stream.close", "cancel", "drop"})
 
 ALLOWED: Final[dict[Role, frozenset[str]]] = {
     "operator": frozenset(CALLS) - {"hello", "worker.config", "worker.heartbeat"},
-    "front": _READS | {"stream.open", "stream.close", "worker.config", "worker.heartbeat"},
-    "agent": _READS,
+    "front": _READS | {"tool.wait", "stream.open", "stream.close", "worker.config", "worker.heartbeat"},
+    "agent": _READS | {"tool.wait"},
     "viewer": _READS,
     "worker": _WORKER,
 }

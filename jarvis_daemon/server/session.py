@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
-from jarvis_daemon.bus import Principal
+from jarvis_daemon.bus import ASKED, Principal
 from jarvis_daemon.protocol import messages as m
 from jarvis_daemon.protocol.errors import JarvisError
 from jarvis_daemon.protocol.spawn import spawn
@@ -220,7 +220,7 @@ class Session:
 
     def _cancel(self, call_id: int | str) -> None:
         if (task := self._running.get(call_id)) is not None:
-            task.cancel()
+            task.cancel(ASKED)
 
     def _drop(self, role: m.Role) -> None:
         if not roles.may_drop(self.principal.role, role):

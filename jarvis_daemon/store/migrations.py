@@ -53,7 +53,27 @@ def _001_spine(db: Database) -> None:
     )
 
 
-MIGRATIONS: Final[tuple[Callable[[Database], None], ...]] = (_001_spine,)
+def _002_hands(db: Database) -> None:
+    """The audit's chain, idempotency keys, and the kill switch, which is off until somebody engages it."""
+    _run(
+        db,
+        """
+        create table audit (
+            id integer primary key autoincrement, at real not null, kind text not null, call_id text not null,
+            principal text not null, tool text not null, tier text not null, target text not null,
+            args text not null, data text not null, prev text not null, hash text not null
+        );
+        create index audit_call on audit (call_id);
+        create table idempotency (
+            principal text not null, key text not null, args_hash text not null, call_id text not null,
+            at real not null, outcome text, primary key (principal, key)
+        ) without rowid;
+        insert or ignore into kv (key, value) values ('killswitch', '{"engaged": false}');
+    """,
+    )
+
+
+MIGRATIONS: Final[tuple[Callable[[Database], None], ...]] = (_001_spine, _002_hands)
 
 
 def migrate(connection: sqlite3.Connection, path: Path) -> int:
