@@ -45,6 +45,7 @@ class Audit:
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store, self._clock = store, clock
         self._reads: list[tuple[float, Entry]] = []
+        self._flushing = asyncio.Lock()
 
     async def write(self, entry: Entry) -> str:
         """Append durably; the new head. Raises ``store_failed``, and then nothing may be done."""
@@ -62,9 +63,11 @@ class Audit:
             await self.flush()
 
     async def flush(self) -> None:
-        reads, self._reads = self._reads, []
-        if reads:
-            await self._store.write(lambda db: [append(db, at, entry) for at, entry in reads])
+        """Write what is queued; when this returns it is in the store, whoever wrote it."""
+        async with self._flushing:
+            reads, self._reads = self._reads, []
+            if reads:
+                await self._store.write(lambda db: [append(db, at, entry) for at, entry in reads])
 
     async def list_rows(
         self, *, limit: int, before: int | None = None, call_id: str | None = None, tool: str | None = None

@@ -43,21 +43,23 @@ class KillSwitch:
         return lambda: self._listeners.remove(callback)
 
     async def start(self) -> None:
-        await self.check()
+        self._row, self._file = await self._row_now(), self._file_engaged()
         self._publish()
 
     async def check(self) -> bool:
         """Read row and file; True when either is engaged, missing or cannot be read."""
+        row = await self._row_now()
         before = self.engaged
-        self._file = self._file_engaged()
-        try:
-            self._row = _decode(await self._store.read(_read))
-        except (JarvisError, ValueError, TypeError, KeyError) as error:
-            self._row = KillSwitchState(
-                id="killswitch:main", engaged=True, reason=f"it cannot be read, so it counts as engaged: {error}"
-            )
+        self._row, self._file = row, self._file_engaged()
         self._told(before)
         return self.engaged
+
+    async def _row_now(self) -> KillSwitchState:
+        try:
+            return _decode(await self._store.read(_read))
+        except (JarvisError, ValueError, TypeError, KeyError) as error:
+            why = f"it cannot be read, so it counts as engaged: {error}"
+            return KillSwitchState(id="killswitch:main", engaged=True, reason=why)
 
     async def set(self, engaged: bool, *, by: str, reason: str) -> KillSwitchState:
         """Set the row, durably; disengaging also removes the file. Raises ``store_failed``.
