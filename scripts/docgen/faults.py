@@ -13,7 +13,8 @@ INTRODUCTION = """\
 Written by `scripts/generate-contract` from `jarvis_daemon/simulator`: change the code, not this page.
 
 `jarvis sim fault NAME [TARGET] [--set PARAMETER=VALUE]` breaks, `jarvis sim heal` mends. Durations are of simulated
-time, which `jarvis sim speed` makes faster. How targets are named: [the simulated homelab](simulator.md#what-can-break).
+time, which `jarvis sim speed` makes faster. How targets are named:
+[the simulated homelab](simulator.md#what-can-break).
 
 | fault | breaks a | without a target | parameters | what happens |
 |---|---|---|---|---|
