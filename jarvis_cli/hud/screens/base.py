@@ -88,6 +88,11 @@ class ModeScreen(Screen[None]):
         if self.FIRST:
             self.query_one(f"#{self.FIRST}").focus()
 
+    def on_screen_resume(self) -> None:
+        """In front again: what came in meanwhile was drawn on another screen."""
+        if self.panes:
+            self.redraw()
+
     # --- layout --------------------------------------------------------------------------------------------
 
     @property
