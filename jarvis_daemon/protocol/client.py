@@ -211,14 +211,14 @@ class Link:
     def _take(self, frame: str) -> None:
         """A message. Raises ``daemon_unreachable`` for what is none."""
         try:
-            message = _decode.decode(frame)
+            message: Any = _decode.decode(frame)
         except msgspec.DecodeError as error:
             raise _no_message(_short(error)) from None
         if not isinstance(message, dict):
             raise _no_message(type(message).__name__)
         if "method" in message:
             self._notification(message["method"], message.get("params") or {})
-        elif (queue := self._waiting.get(message.get("id"))) is not None:
+        elif (queue := self._waiting.get(message.get("id", 0))) is not None:
             queue.put_nowait(("error", message["error"]) if "error" in message else ("result", message["result"]))
 
     def _notification(self, method: str, params: dict[str, Any]) -> None:

@@ -119,7 +119,7 @@ class _Events:
 
     async def frames(self) -> AsyncIterator[bytes]:
         """What there is after the cursor."""
-        while not (self.lagged or self.ended) and self.cursor < self.topic.last_seq:
+        while self._behind():
             events = self.topic.recent(self.cursor)
             if events is None and self.from_store:
                 events = await self.topic.history(after=self.cursor, limit=PAGE)
@@ -135,6 +135,9 @@ class _Events:
                 self.cursor = event.seq
                 yield encode_note("event", Event(topic=self.topic.name, event=event))
         self.from_store = False
+
+    def _behind(self) -> bool:
+        return not (self.lagged or self.ended) and self.cursor < self.topic.last_seq
 
 
 class Outbox:
