@@ -251,6 +251,9 @@ class Session:
         except TimeoutError:
             _log.warning("client takes nothing", extra={"data": {"client": str(self.principal)}})
             self.connection.transport.abort()
+        except Exception:  # a client that is told nothing more has to see that the link is gone
+            _log.exception("nothing can be told", extra={"data": {"client": str(self.principal)}})
+            self.connection.transport.abort()
 
     async def _send(self, frame: bytes, *, binary: bool = False) -> None:
         self.sent_bytes += len(frame)
