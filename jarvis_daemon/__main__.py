@@ -53,6 +53,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
 def _run(where: Places, options: argparse.Namespace) -> str:
     from jarvis_daemon import logs, settings
 
+    os.umask(0o077)  # rotated logs, copies of the store: whatever a library makes is ours alone
     loaded = settings.load(where).settings
     from jarvis_daemon.app import build  # after the settings: a mistake there is told at once
 

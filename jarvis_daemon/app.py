@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import logging
 import os
@@ -150,7 +151,8 @@ class Daemon:
 
 async def _sweep(feed: Feed, retention_s: float, clock: Clock) -> None:
     while True:
-        await feed.sweep(retention_s)
+        with contextlib.suppress(JarvisError):  # a full disk: in an hour again
+            await feed.sweep(retention_s)
         await clock.sleep(SWEEP_INTERVAL_S)
 
 

@@ -35,8 +35,9 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="jarvis_daemon.worker", description=__doc__)
     parser.add_argument("name", choices=sorted(WORKERS))
     parser.add_argument("--socket", type=Path, required=True)
+    parser.add_argument("--parent", type=int, help="the daemon's process id")
     arguments = parser.parse_args(argv)
-    die_with_parent()
+    die_with_parent(arguments.parent)
     ticket = sys.stdin.readline().strip()
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
     try:
@@ -45,10 +46,11 @@ def main(argv: list[str] | None = None) -> int:
         return 130
 
 
-def die_with_parent() -> None:
-    """Ask the kernel to kill us when the daemon dies, however it dies."""
+def die_with_parent(parent: int | None = None) -> None:
+    """Ask the kernel to kill us when the daemon dies, however it dies. ``parent``: the daemon's process id, which
+    is 1 where the daemon is all that a container runs."""
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() == 1:
+    if parent is not None and os.getppid() != parent:
         sys.exit("the daemon is gone already")
 
 

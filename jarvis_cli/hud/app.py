@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
+from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -20,11 +21,7 @@ from jarvis_cli.hud.panels.bars import TABS, Tabs
 from jarvis_cli.hud.panels.base import Panel
 from jarvis_cli.hud.rings import POINTS, SPAN_S, Rings
 from jarvis_cli.hud.screens.base import ModeScreen
-from jarvis_cli.hud.screens.boot import BootScreen
-from jarvis_cli.hud.screens.help import Help
-from jarvis_cli.hud.screens.lists import Feed, Nodes, Storages
 from jarvis_cli.hud.screens.overview import Overview
-from jarvis_cli.hud.screens.split import Guests, Incidents, SplitScreen, Tasks
 from jarvis_cli.hud.states import Entity
 from jarvis_cli.hud.themes.palette import PALETTES, Palette, palette
 from jarvis_cli.hud.themes.textual_theme import theme_of
@@ -40,6 +37,16 @@ Connect = Callable[[Callable[[str], None]], Link]
 """Makes the link, given what to call after each change."""
 
 
+def _screen(module: str, name: str) -> Callable[[], Screen[Any]]:
+    """A screen whose module is imported when it is first shown: the first paint waits for none of them."""
+
+    def make() -> Screen[Any]:
+        found: Screen[Any] = getattr(import_module(f"jarvis_cli.hud.screens.{module}"), name)()
+        return found
+
+    return make
+
+
 class HudApp(App[int]):
     """The app runs the link that ``connect`` makes."""
 
@@ -47,8 +54,10 @@ class HudApp(App[int]):
     CSS_PATH = "themes/hud.tcss"
     DEFAULT_MODE = "overview"
     MODES: ClassVar[dict[str, Callable[[], Screen[Any]]]] = {  # type: ignore[assignment]
-        "overview": Overview, "guests": Guests, "storage": Storages, "tasks": Tasks,
-        "incidents": Incidents, "nodes": Nodes, "feed": Feed,
+        "overview": Overview,
+        "guests": _screen("split", "Guests"), "storage": _screen("lists", "Storages"),
+        "tasks": _screen("split", "Tasks"), "incidents": _screen("split", "Incidents"),
+        "nodes": _screen("lists", "Nodes"), "feed": _screen("lists", "Feed"),
     }  # fmt: skip
     BINDINGS: ClassVar[list[BindingType]] = [
         *(Binding(str(number), f"mode('{mode}')", mode, show=False) for number, mode in enumerate(TABS, start=1)),
@@ -89,7 +98,7 @@ class HudApp(App[int]):
         self._link_task = spawn(self.link.run(), name="hud-link")
         self.set_interval(1.0 / min(1.0, self.options.max_hz), self.tick)
         if self.options.boot:
-            self.push_screen(BootScreen())
+            self.push_screen(_screen("boot", "BootScreen")())
 
     def on_unmount(self) -> None:
         if self._link_task is not None:
@@ -188,11 +197,7 @@ class HudApp(App[int]):
         mode = {"guests": "guests", "tasks": "tasks", "incidents": "incidents", "storage": "storage"}[table]
         self.show_mode(mode)
 
-        def look(screen: ModeScreen) -> None:
-            if isinstance(screen, SplitScreen):
-                screen.select(entity)
-
-        self._then(look)
+        self._then(lambda screen: screen.select(entity))
 
     def _then(self, act: Callable[[ModeScreen], object]) -> None:
         """Do ``act`` with the current mode's screen once it is mounted."""
@@ -247,6 +252,8 @@ class HudApp(App[int]):
 
     def action_help(self) -> None:
         if isinstance(self.screen, ModeScreen):
+            from jarvis_cli.hud.screens.help import Help  # only when asked for
+
             self.push_screen(Help(self.model, self.palette, kiosk=self.options.kiosk))
 
     def action_zoom(self) -> None:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from jarvis_daemon.bus.bus import Bus
 from jarvis_daemon.bus.events import EventTopic
 from jarvis_daemon.clock import Clock
+from jarvis_daemon.protocol.spawn import finished
 from jarvis_daemon.protocol.state import FeedEvent
 from jarvis_daemon.store import Database, Store
 from jarvis_daemon.store.feed import append_event, last_seq, read_events, sweep_events
@@ -59,6 +60,9 @@ class Feed:
     ) -> FeedEvent | None:  # fmt: skip
         """Write one event durably and tell of it; None when its ``key`` was there already."""
         event = self.make(kind, text, severity=severity, target=target, data=data)
+        return await finished(self._post(event, key), name="feed-post")
+
+    async def _post(self, event: FeedEvent, key: str | None) -> FeedEvent | None:
         written = await self._store.write(lambda db: append_event(db, event, key), durable=True)
         self.publish(written)
         return written

@@ -96,6 +96,17 @@ class NodeMerger:
         if node is not None:
             self.entities[node.id] = msgspec.structs.replace(node, **fields)
 
+    def forget_detail(self, name: str) -> None:
+        """The node has not told of itself for too long."""
+        self.change(
+            name, iowait=None, loadavg=None, memory_available_bytes=None, swap_used_bytes=None,
+            rootfs_available_bytes=None,
+        )  # fmt: skip
+
+    def forget_reading(self, name: str) -> None:
+        """No reading by SSH for too long: a temperature of then is none of now."""
+        self.change(name, temperature_c=None, temperatures={}, temperature_at=None)
+
     def lose_sight(self) -> None:
         self.entities = {key: _dark(node, "unknown", "unknown") for key, node in self.entities.items()}
 

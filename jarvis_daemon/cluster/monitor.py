@@ -54,6 +54,7 @@ class Monitor:
         self.scene, self.feed, self.incidents, self.judge, self.history = scene, feed, incidents, judge, history
         self.store = store
         self.poll_cpu_ms: float | None = None
+        self._parse_cpu_s = 0.0
         self.picture: Picture | None = None
         """The last one that was judged."""
         self._cluster_topic, self._tasks_topic = bus.state("cluster"), bus.state("tasks")
@@ -65,6 +66,7 @@ class Monitor:
         self._saved_mono = float("-inf")
         self._tell_after = scene.clock.now() - 2.0  # PVE cuts to whole seconds
         self._nodes: dict[str, NodeWatch] = {}
+        self._telling = False
         self._slow: SlowWatch | None = None
         self._past: Past | None = None
         self._running: list[asyncio.Task[None]] = []
@@ -108,11 +110,14 @@ class Monitor:
         found = self.judge.judge(self.picture)
         if resources is not None:
             self.history.add(self.picture)
-        self.poll_cpu_ms = round(1000 * (spent + time.thread_time() - cpu), 1)
+        self.poll_cpu_ms = round(1000 * (self._parse_cpu_s + spent + time.thread_time() - cpu), 1)
         await self.incidents.observe("cluster", found.observations, found.covered, found.unjudged)
         self._look_after_nodes()
         if self._slow is None and resources is not None:
-            self._begin_slow()
+            self._slow, self._past = SlowWatch(scene), Past(scene, self.history)
+        if not self._telling:
+            self._telling = True
+            self._begin_telling()
         await self._remember(resources is not None)
         with suppress(JarvisError):
             await chronicle.tell_tasks(self.feed, self.picture, ended)
@@ -123,7 +128,11 @@ class Monitor:
         return parse_status(await self.scene.px.call("cluster_status"))
 
     async def _ask_resources(self) -> Resources:
-        return parse_resources(await self.scene.px.call("cluster_resources"))
+        data = await self.scene.px.call("cluster_resources")
+        cpu = time.thread_time()
+        parsed = parse_resources(data)
+        self._parse_cpu_s = time.thread_time() - cpu
+        return parsed
 
     async def _ask_tasks(self) -> list[Task]:
         return parse_tasks(await self.scene.px.call("cluster_tasks"), self.scene.cluster.name)
@@ -168,9 +177,22 @@ class Monitor:
                 inventory.lose_sight()
             return []
         merged = inventory.merge_resources(resources, now)
+        self._forget_old()
         if merged.suspicious or self._mending():
             scene.permissions_wanted.set()
         return merged.stops
+
+    def _forget_old(self) -> None:
+        """Numbers whose own source has fallen silent; the rows of the cluster do not renew them."""
+        nodes = self.scene.inventory.nodes
+        for polled in self.scene.sources.polled.values():
+            if polled.target is None or self.scene.sources.age_s(polled) <= polled.stale_after_s:
+                continue
+            node = nodes.entities.get(f"node:{polled.target}")
+            if polled.what == "node" and node is not None and node.loadavg is not None:
+                nodes.forget_detail(polled.target)
+            elif polled.what == "sensors" and node is not None and node.temperature_at is not None:
+                nodes.forget_reading(polled.target)
 
     def _mending(self) -> bool:
         known = self.scene.sources.of("permissions")
@@ -242,9 +264,8 @@ class Monitor:
             self.scene.mute.pop(name, None)
             self.scene.units.pop(name, None)
 
-    def _begin_slow(self) -> None:
+    def _begin_telling(self) -> None:
         settings, clock = self.scene.settings.feed, self.scene.clock
-        self._slow, self._past = SlowWatch(self.scene), Past(self.scene, self.history)
         self._running.append(spawn(rhythm(clock, settings.heartbeat_s, self._tell_heartbeat), name="heartbeat"))
         self._running.append(
             spawn(rhythm(clock, settings.storage_check_s, self._tell_storages), name="storage-check")

@@ -12,6 +12,7 @@ from jarvis_daemon.incidents import lines, rows
 from jarvis_daemon.incidents.silences import asked_for
 from jarvis_daemon.protocol.errors import JarvisError
 from jarvis_daemon.protocol.messages import IncidentAck, IncidentList, IncidentSilence, IncidentUnsilence
+from jarvis_daemon.protocol.spawn import finished
 from jarvis_daemon.protocol.state import FeedEvent, Incident
 from jarvis_daemon.protocol.text import clean
 from jarvis_daemon.store import Database
@@ -33,6 +34,15 @@ class IncidentServices:
         bus.offer("incident.silence", self.silence, roles={"operator"})
         bus.offer("incident.unsilence", self.unsilence, roles={"operator"})
 
+    async def ack(self, params: IncidentAck, principal: Principal) -> dict[str, Any]:
+        return await finished(self._ack(params, principal), name="incident-ack")
+
+    async def silence(self, params: IncidentSilence, principal: Principal) -> dict[str, Any]:
+        return await finished(self._silence(params, principal), name="incident-silence")
+
+    async def unsilence(self, params: IncidentUnsilence, principal: Principal) -> dict[str, Any]:
+        return await finished(self._unsilence(params, principal), name="incident-unsilence")
+
     async def list(self, params: IncidentList, principal: Principal) -> dict[str, Any]:
         """``{"incidents": [newest first], "silences": [...]}``, closed ones too unless ``status`` says."""
         now, limit = self._incidents.clock.now(), max(1, min(params.limit, 1000))
@@ -46,7 +56,7 @@ class IncidentServices:
             "silences": [msgspec.to_builtins(s) for s in silences],
         }
 
-    async def ack(self, params: IncidentAck, principal: Principal) -> dict[str, Any]:
+    async def _ack(self, params: IncidentAck, principal: Principal) -> dict[str, Any]:
         """The incident, acknowledged; a second time changes nothing. Raises ``not_found`` ``store_failed``."""
         async with self._incidents.lock:
             kept = self._incidents.find(params.id)
@@ -63,7 +73,7 @@ class IncidentServices:
             answer: dict[str, Any] = msgspec.to_builtins(kept.incident)
             return answer
 
-    async def silence(self, params: IncidentSilence, principal: Principal) -> dict[str, Any]:
+    async def _silence(self, params: IncidentSilence, principal: Principal) -> dict[str, Any]:
         """``{"silence": …, "incidents": [ids it silences now]}``. Raises ``invalid_params`` ``not_found``."""
         incidents = self._incidents
         by = clean(params.by, limit=80) or str(principal)
@@ -90,7 +100,7 @@ class IncidentServices:
             silenced = [i.id for i in incidents.open_incidents() if i.silenced_until is not None]
             return {"silence": msgspec.to_builtins(silence), "incidents": silenced}
 
-    async def unsilence(self, params: IncidentUnsilence, principal: Principal) -> dict[str, Any]:
+    async def _unsilence(self, params: IncidentUnsilence, principal: Principal) -> dict[str, Any]:
         """Ends a silence now. Raises ``not_found``."""
         incidents = self._incidents
         async with incidents.lock:

@@ -197,19 +197,29 @@ class Link:
         )  # fmt: skip
 
     async def _read(self, connection: ClientConnection) -> None:
-        async for frame in connection:
-            self.received_bytes += len(frame)
-            if isinstance(frame, bytes):
-                if self.on_binary is not None and len(frame) >= 4:
-                    self.on_binary(int.from_bytes(frame[:4], "big"), frame[4:])
-                continue
-            message = _decode.decode(frame)
-            if "method" in message:
-                self._notification(message["method"], message.get("params") or {})
-            elif (queue := self._waiting.get(message.get("id"))) is not None:
-                queue.put_nowait(
-                    ("error", message["error"]) if "error" in message else ("result", message["result"])
-                )
+        try:
+            async for frame in connection:
+                self.received_bytes += len(frame)
+                if isinstance(frame, bytes):
+                    if self.on_binary is not None and len(frame) >= 4:
+                        self.on_binary(int.from_bytes(frame[:4], "big"), frame[4:])
+                else:
+                    self._take(frame)
+        finally:
+            self._fail_waiting()  # at once: a greeting that waits for its time-out would delay the next try
+
+    def _take(self, frame: str) -> None:
+        """A message. Raises ``daemon_unreachable`` for what is none."""
+        try:
+            message: Any = _decode.decode(frame)
+        except msgspec.DecodeError as error:
+            raise _no_message(_short(error)) from None
+        if not isinstance(message, dict):
+            raise _no_message(type(message).__name__)
+        if "method" in message:
+            self._notification(message["method"], message.get("params") or {})
+        elif (queue := self._waiting.get(message.get("id", 0))) is not None:
+            queue.put_nowait(("error", message["error"]) if "error" in message else ("result", message["result"]))
 
     def _notification(self, method: str, params: dict[str, Any]) -> None:
         topic = params.get("topic", "")
@@ -284,6 +294,9 @@ class Link:
     async def _drop(self) -> None:
         self._socket = None
         self._greeted = False
+        self._fail_waiting()
+
+    def _fail_waiting(self) -> None:
         lost = JarvisError("daemon_unreachable", "The link to the daemon broke").to_wire()
         for queue in list(self._waiting.values()):
             queue.put_nowait(("error", lost))
@@ -310,3 +323,7 @@ class Link:
 
 def _short(error: BaseException) -> str:
     return str(error) or type(error).__name__
+
+
+def _no_message(why: str) -> JarvisError:
+    return JarvisError("daemon_unreachable", "The daemon sent something that is no message", why=why)

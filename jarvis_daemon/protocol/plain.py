@@ -178,14 +178,13 @@ class PlainClient:
                 if sum(map(len, parts)) > _MAX_FRAME:
                     raise OSError("the daemon sent more than 16 MiB at once")
                 if final:
-                    message = json.loads(b"".join(parts))
-                    if isinstance(message, dict):
-                        return message
-                    raise OSError("the daemon sent something that is not a message")
+                    return _message(b"".join(parts))
 
     def _read_frame(self) -> tuple[bool, int, bytes]:
         first, second = self._exactly(2)
         length = second & 0x7F
+        if first & 0x70 or second & 0x80:  # an extension, or a mask: a server may use neither
+            raise OSError("the daemon sent a frame that is none")
         if length == 126:
             (length,) = struct.unpack("!H", self._exactly(2))
         elif length == 127:
@@ -214,3 +213,13 @@ class PlainClient:
             head += bytes([0x80 | 127]) + struct.pack("!Q", length)
         # A mask of zeros is a legal mask; masking guards proxies, and there is none on a unix socket.
         self._socket.sendall(head + b"\0\0\0\0" + payload)
+
+
+def _message(frame: bytes) -> dict[str, Any]:
+    try:
+        message = json.loads(frame)
+    except (ValueError, RecursionError):  # half a document, or bytes that are no UTF-8
+        message = None
+    if not isinstance(message, dict):
+        raise OSError("the daemon sent something that is not a message")
+    return message

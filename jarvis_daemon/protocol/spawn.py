@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
+T = TypeVar("T")
 _log = logging.getLogger("jarvis.spawn")
 _tasks: set[asyncio.Task[Any]] = set()
 
@@ -17,6 +18,12 @@ def spawn(coroutine: Coroutine[Any, Any, Any], *, name: str) -> asyncio.Task[Any
     _tasks.add(task)
     task.add_done_callback(_done)
     return task
+
+
+async def finished(coroutine: Coroutine[Any, Any, T], *, name: str) -> T:
+    """The result of ``coroutine``, which runs to its end even when nobody waits for it any more: between a commit
+    and what is told of it there must be no leaving."""
+    return await asyncio.shield(spawn(coroutine, name=name))
 
 
 def _done(task: asyncio.Task[Any]) -> None:

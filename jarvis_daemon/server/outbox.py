@@ -16,6 +16,8 @@ from jarvis_daemon.protocol.messages import Delta, Event, Lagged, Snapshot
 from jarvis_daemon.server.frames import encode_delta, encode_note
 
 PAGE: Final = 500
+FRAME_ENTITIES: Final = 8000
+"""Entities a frame: well under 16 MiB at 0.7 KB each. What is more goes as further deltas."""
 HZ_MIN, HZ_MAX = 0.05, 30.0
 
 
@@ -31,7 +33,13 @@ class _State:
         self.set: dict[str, dict[str, Any]] = {}
         self.delete: dict[str, None] = {}
         self.sent_at = -1e9
-        self.end: Callable[[], None] = lambda: None
+        self.sent_seq = 0
+        self.ended = False
+        self.stop: Callable[[], None] = lambda: None
+
+    def end(self) -> None:
+        self.ended = True
+        self.stop()
 
     def merge(self, delta: StateDelta) -> None:
         self.urgent = self.urgent or delta.urgent
@@ -57,18 +65,42 @@ class _State:
     def waiting(self) -> bool:
         return self.snapshot or self.only is not None or bool(self.set or self.delete)
 
-    def take(self) -> bytes:
-        topic = self.topic
+    def take(self) -> list[bytes]:
+        """The frames that bring a client up to date. Only the last one bears the topic's ``seq``: who loses the
+        link between two of them has nothing to resume from that would leave a hole."""
+        topic, only = self.topic, self.only
         if self.snapshot:
-            frame = encode_note("snapshot", Snapshot(topic=topic.name, seq=topic.seq, state=topic.plain))
-        elif self.only is not None:
-            frame = encode_delta(self.only)
+            frames = self._whole()
+        elif only is not None and len(only.set) <= FRAME_ENTITIES:
+            frames = [encode_delta(only)]
         else:
-            merged = Delta(topic=topic.name, seq=topic.seq, set=self.set, delete=list(self.delete))
-            frame = encode_note("delta", merged)
+            changed, gone = (self.set, list(self.delete)) if only is None else (only.set, only.delete)
+            frames = self._deltas(changed, gone)
         self.snapshot = self.urgent = False
         self.only, self.set, self.delete = None, {}, {}
-        return frame
+        self.sent_seq = topic.seq
+        return frames
+
+    def _whole(self) -> list[bytes]:
+        topic = self.topic
+        if sum(map(len, topic.plain.values())) <= FRAME_ENTITIES:
+            return [encode_note("snapshot", Snapshot(topic=topic.name, seq=topic.seq, state=topic.plain))]
+        empty = Snapshot(topic=topic.name, seq=0, state={collection: {} for collection in topic.plain})
+        everything = {
+            f"{c}/{key}": entity for c, entities in topic.plain.items() for key, entity in entities.items()
+        }
+        self.sent_seq = 0
+        return [encode_note("snapshot", empty), *self._deltas(everything, [])]
+
+    def _deltas(self, changed: dict[str, dict[str, Any]], gone: list[str]) -> list[bytes]:
+        name, paths = self.topic.name, list(changed)
+        frames: list[bytes] = []
+        for at in range(0, max(1, len(paths)), FRAME_ENTITIES):
+            last = at + FRAME_ENTITIES >= len(paths)
+            part = {path: changed[path] for path in paths[at : at + FRAME_ENTITIES]}
+            seq = self.topic.seq if last else self.sent_seq
+            frames.append(encode_note("delta", Delta(topic=name, seq=seq, set=part, delete=[] if at else gone)))
+        return frames
 
 
 class _Events:
@@ -78,12 +110,16 @@ class _Events:
         self.topic = topic
         self.cursor = cursor
         self.from_store = from_store
-        self.lagged = False
-        self.end: Callable[[], None] = lambda: None
+        self.lagged = self.ended = False
+        self.stop: Callable[[], None] = lambda: None
+
+    def end(self) -> None:
+        self.ended = True
+        self.stop()
 
     async def frames(self) -> AsyncIterator[bytes]:
         """What there is after the cursor."""
-        while not self.lagged and self.cursor < self.topic.last_seq:
+        while self._behind():
             events = self.topic.recent(self.cursor)
             if events is None and self.from_store:
                 events = await self.topic.history(after=self.cursor, limit=PAGE)
@@ -94,9 +130,14 @@ class _Events:
                 yield encode_note("lagged", Lagged(topic=self.topic.name))
                 return
             for event in events[:PAGE]:
+                if self.ended:
+                    return
                 self.cursor = event.seq
                 yield encode_note("event", Event(topic=self.topic.name, event=event))
         self.from_store = False
+
+    def _behind(self) -> bool:
+        return not (self.lagged or self.ended) and self.cursor < self.topic.last_seq
 
 
 class Outbox:
@@ -118,7 +159,8 @@ class Outbox:
             for delta in missed:
                 state.merge(delta)
         self._states[topic.name] = state
-        state.end = topic.listen(lambda delta: self._on_delta(state, delta))
+        state.sent_seq = since or 0
+        state.stop = topic.listen(lambda delta: self._on_delta(state, delta))
         self._wake.set()
 
     def subscribe_events(self, topic: EventTopic, since: int | None, history: int) -> None:
@@ -127,7 +169,7 @@ class Outbox:
         cursor = max(0, topic.last_seq - max(0, history)) if since is None else since
         events = _Events(topic, cursor, from_store=True)
         self._events[topic.name] = events
-        events.end = topic.listen(lambda event: self._wake.set())
+        events.stop = topic.listen(lambda event: self._wake.set())
         self._wake.set()
 
     def unsubscribe(self, name: str) -> None:
@@ -152,11 +194,16 @@ class Outbox:
         while True:
             await self._wake.wait()
             self._wake.clear()
+            # a subscription may end, or begin anew, while one of its frames goes out
             for state in list(self._states.values()):
-                if state.waiting and (state.urgent or loop.time() >= state.sent_at + state.interval_s):
+                if state.ended or not state.waiting:
+                    continue
+                if state.urgent or loop.time() >= state.sent_at + state.interval_s:
                     state.sent_at = loop.time()
-                    yield state.take()
-                elif state.waiting:
+                    for frame in state.take():
+                        if not state.ended:
+                            yield frame
+                else:
                     self._wake_at(state.sent_at + state.interval_s)
             for events in list(self._events.values()):
                 async for frame in events.frames():

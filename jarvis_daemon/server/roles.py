@@ -20,9 +20,18 @@ ALLOWED: Final[dict[Role, frozenset[str]]] = {
     "worker": _WORKER,
 }
 NEEDS_TICKET: Final[frozenset[Role]] = frozenset({"worker", "front"})
-READS_TOPICS: Final[frozenset[Role]] = frozenset({"operator", "front", "agent", "viewer"})
+
+
+_BELOW: Final[dict[Role, frozenset[Role]]] = {
+    "operator": frozenset({"operator", "agent", "viewer"}),
+    "front": frozenset({"front", "agent", "viewer"}),
+    "agent": frozenset({"agent", "viewer"}),
+    "viewer": frozenset({"viewer"}),
+    "worker": frozenset({"worker"}),
+}
 
 
 def may_drop(current: Role, wanted: Role) -> bool:
-    """A session may only take a role whose calls it has already: rights are dropped, never gained."""
-    return ALLOWED[wanted] <= ALLOWED[current] and (wanted in READS_TOPICS) <= (current in READS_TOPICS)
+    """A session may only take a role below its own: rights are dropped, never gained. The table says it, for
+    services and streams ask for roles too, not only the calls above."""
+    return wanted in _BELOW[current]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import grp
 import logging
@@ -63,8 +64,7 @@ class Server:
         if self._listening is None:
             return
         self._listening.close(close_connections=False)
-        for session in list(self._sessions):
-            await session.goodbye(reason)
+        await asyncio.gather(*(session.goodbye(reason) for session in self._sessions))
         self._listening.close()
         await self._listening.wait_closed()
         self.socket_path.unlink(missing_ok=True)

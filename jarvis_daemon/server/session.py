@@ -52,6 +52,8 @@ class Session:
         self.outbox = Outbox()
         self.streams = Streams(server.bus, self._send, lambda: self.principal)
         self._running: dict[CallId, asyncio.Task[None]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        """All of them: those of calls without an id, or with one that another has too, as well."""
         self._bad_frames = 0
 
     async def run(self) -> None:
@@ -65,16 +67,23 @@ class Session:
             return
         self.server.joined(self)
         writer = spawn(self._write(), name=f"session-{self.principal.session}")
+        watcher = spawn(self._watch(), name=f"session-{self.principal.session}-end")
         try:
             async for frame in self.connection:
                 await self._frame(frame)
         finally:
             self.outbox.close()
             writer.cancel()
+            watcher.cancel()
             self.streams.close()
-            for task in list(self._running.values()):
+            for task in list(self._tasks):
                 task.cancel()
             self.server.left(self)
+
+    async def _watch(self) -> None:
+        """A full stream stops the reading, and who does not read does not see that the client is gone."""
+        await self.connection.wait_closed()
+        self.streams.close()
 
     async def goodbye(self, reason: str) -> None:
         """Tell the client why and close."""
@@ -146,17 +155,19 @@ class Session:
             if self._bad_frames >= BAD_FRAMES_MAX:
                 await self.connection.close(1008, "too many frames that are no calls")
             return
-        if len(self._running) >= CALLS_AT_ONCE:
+        if len(self._tasks) >= CALLS_AT_ONCE:
             await self._send(
                 encode_error(call.id, JarvisError("busy", f"{CALLS_AT_ONCE} calls of yours run already"))
             )
             return
         task = spawn(self._answer(call), name=f"call-{call.method[:40]}")
+        self._tasks.add(task)
         if call.id is not None:
             self._running[call.id] = task
-            task.add_done_callback(lambda done: self._finished(call.id, done))
+        task.add_done_callback(lambda done: self._finished(call.id, done))
 
     def _finished(self, call_id: CallId, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
         if self._running.get(call_id) is task:
             del self._running[call_id]
 
@@ -239,6 +250,9 @@ class Session:
             return
         except TimeoutError:
             _log.warning("client takes nothing", extra={"data": {"client": str(self.principal)}})
+            self.connection.transport.abort()
+        except Exception:  # a client that is told nothing more has to see that the link is gone
+            _log.exception("nothing can be told", extra={"data": {"client": str(self.principal)}})
             self.connection.transport.abort()
 
     async def _send(self, frame: bytes, *, binary: bool = False) -> None:

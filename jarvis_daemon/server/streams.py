@@ -78,4 +78,6 @@ class Streams:
                 await self._send(stream_id.to_bytes(4, "big") + payload, binary=True)
             await self._send(encode_note("stream", Stream(stream=stream_id, kind=kind, closed=True)))
         finally:
-            self._streams.pop(stream_id, None)
+            stream = self._streams.pop(stream_id, None)
+            while stream is not None and not stream.incoming.empty():
+                stream.incoming.get_nowait()  # the session may be waiting for room, and nobody else reads now

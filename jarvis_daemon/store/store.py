@@ -103,7 +103,9 @@ class Store:
                 if connection.in_transaction:
                     connection.execute("rollback")
                 raise
-        except sqlite3.OperationalError as error:
+        except sqlite3.IntegrityError:
+            raise  # of ``fn``: the file is well
+        except sqlite3.DatabaseError as error:  # full, read-only, locked, damaged
             self.error = f"nothing can be saved: {error}"
             _log.error("write failed", extra={"data": {"error": str(error)}})
             raise JarvisError("store_failed", "It could not be saved", why=str(error)) from error

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable
@@ -33,6 +34,8 @@ BACKOFF_MAX_S: Final = 60.0
 STABLE_AFTER_S: Final = 60.0
 """Who ran that long begins again with the first back-off."""
 STOP_GRACE_S: Final = 5.0
+_KEPT_BACK: Final = re.compile(r"secret|token|passw|api_?key|credential|^NOTIFY_SOCKET$|^WATCHDOG_", re.IGNORECASE)
+"""What of the daemon's environment no worker gets: secrets, and systemd's ear."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,8 @@ class Supervisor:
         environ: dict[str, str] | None = None,
     ) -> None:  # fmt: skip
         self._bus, self._clock, self._socket_path, self._issue = bus, clock, socket_path, issue
-        self._environ = dict(os.environ if environ is None else environ)
+        given = os.environ if environ is None else environ
+        self._environ = {name: value for name, value in given.items() if not _KEPT_BACK.search(name)}
         self._workers: dict[str, _Worker] = {}
         bus.offer("worker.heartbeat", self._on_heartbeat, roles={"worker", "front"})
         bus.offer("worker.config", self._on_config, roles={"worker", "front"})
@@ -111,6 +115,7 @@ class Supervisor:
         self._publish(worker, status="starting")
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "jarvis_daemon.worker", worker.spec.name, "--socket", str(self._socket_path),
+            "--parent", str(os.getpid()),
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
             start_new_session=True, env=self._environ,
         )  # fmt: skip
@@ -141,7 +146,13 @@ class Supervisor:
         """Keep the last words of a worker; what it logs goes into our log."""
         if process.stderr is None:
             return
-        while line := await process.stderr.readline():
+        while True:
+            try:
+                line = await process.stderr.readline()
+            except ValueError:  # longer than the reader's limit: dropped, and the next one is read
+                continue
+            if not line:
+                return
             text = clean(line.decode(errors="replace"))
             if text:
                 worker.words = [*worker.words[-9:], text]

@@ -12,9 +12,9 @@ INTRODUCTION = """\
 
 Written by `scripts/generate-contract` from `jarvis_daemon/simulator`: change the code, not this page.
 
-`jarvis sim fault NAME [TARGET] [--set PARAMETER=VALUE]` breaks, `jarvis sim heal [TARGET]` mends; durations are of
-simulated time, which `jarvis sim speed` makes faster. A node is named by its name, a guest by name or vmid, a
-service as `Home/llama-server`, a storage as `externalhdd` or `pve/local`.
+`jarvis sim fault NAME [TARGET] [--set PARAMETER=VALUE]` breaks, `jarvis sim heal` mends. Durations are of simulated
+time, which `jarvis sim speed` makes faster. How targets are named:
+[the simulated homelab](simulator.md#what-can-break).
 
 | fault | breaks a | without a target | parameters | what happens |
 |---|---|---|---|---|

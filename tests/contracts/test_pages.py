@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")])
 LINK = re.compile(r"\]\(([^)#]+)(?:#([^)]*))?\)")
 COMMAND = re.compile(r"`(?:[A-Z_]+=\S+ )?(?:\.venv/bin/)?jarvis ((?:--host \S+ )?[a-z][a-z ]*)")
+FILE = re.compile(r"`([a-z_]+(?:/[a-z_]+)*\.py|[a-z_]+/(?:[a-z_]+/)+)`")
 WRAPPED = re.compile(r"\s*\n\s*")
 
 
@@ -41,6 +42,13 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert found.exists(), f"{page.name} links to {target}"
         if anchor:
             assert anchor in anchors(found), f"{page.name} links to {target}#{anchor}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_files_that_pages_name_exist(page: Path) -> None:
+    for name in FILE.findall(page.read_text()):
+        places = [ROOT / name, ROOT / "jarvis_daemon" / name, ROOT / "docs" / name]
+        assert any(place.exists() for place in places), f"{page.name} names {name}"
 
 
 def test_commands_that_pages_name_exist() -> None:

@@ -325,6 +325,24 @@ async def test_boot_leaves_on_any_key_and_tells_real_checks() -> None:
         assert isinstance(app.screen, ModeScreen)
 
 
+async def test_what_arrives_behind_the_boot_screen_is_shown_after_it() -> None:
+    kept: dict[str, Any] = {}
+
+    def no_tasks_yet(state: dict[str, Any]) -> None:
+        kept.update(state["tasks"])
+        state["tasks"] = {}
+
+    app = make_app(change=no_tasks_yet, options=Options(boot=True, motion=False))
+    async with shown(app, WALL) as (app, pilot):
+        assert isinstance(app.screen, BootScreen)
+        link_of(app).mirror.snapshot("tasks", 2, kept)
+        link_of(app).tell("tasks")
+        await pilot.pause()
+        await pilot.press("x")
+        await pilot.pause()
+        assert "vzdump" in text(app, "tasks")
+
+
 async def test_sparklines_are_seeded_from_history() -> None:
     async with shown() as (app, _):
         asked = [params for method, params in link_of(app).calls if method == "metrics.history"]

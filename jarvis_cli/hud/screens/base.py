@@ -15,6 +15,7 @@ from textual.widget import Widget
 from jarvis_cli.hud.panels.bars import Clock, Header, Keys, Status, Tabs, bottom_plan, top_plan
 from jarvis_cli.hud.panels.base import Panel
 from jarvis_cli.hud.screens.plan import Form, Plan, PlanLayout, Planner, form_of
+from jarvis_cli.hud.states import Entity
 from jarvis_cli.hud.widgets.pane import Pane
 from jarvis_cli.hud.widgets.prompt import Prompt, PromptLine
 
@@ -86,6 +87,11 @@ class ModeScreen(Screen[None]):
     def on_mount(self) -> None:
         if self.FIRST:
             self.query_one(f"#{self.FIRST}").focus()
+
+    def on_screen_resume(self) -> None:
+        """In front again: what came in meanwhile was drawn on another screen."""
+        if self.panes:
+            self.redraw()
 
     # --- layout --------------------------------------------------------------------------------------------
 
@@ -163,6 +169,9 @@ class ModeScreen(Screen[None]):
     def filter(self, pattern: str) -> None:
         if self.FILTERED:
             self.query_one(f"#{self.FILTERED}", Panel).filter(pattern)
+
+    def select(self, entity: Entity) -> None:
+        """Put the cursor on a row and open it, where the mode can."""
 
     def close_opened(self) -> bool:
         """Close what was opened beside the table; False when nothing was."""

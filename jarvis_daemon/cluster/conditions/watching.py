@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from jarvis_daemon.cluster.conditions.picture import Picture
 from jarvis_daemon.cluster.conditions.round import Round
+from jarvis_daemon.protocol.state import Node
 from jarvis_daemon.settings import ConditionSettings
 
 
@@ -25,9 +28,10 @@ def endpoints(picture: Picture, found: Round, settings: ConditionSettings) -> No
     cluster = picture.cluster
     for endpoint, error in cluster.endpoints_failed.items():
         target = f"endpoint:{endpoint}"
-        node = picture.nodes.get(f"node:{picture.endpoint_nodes.get(endpoint, '')}")
+        node = _node_at(picture, endpoint)
         untrusted = endpoint in picture.endpoints_untrusted
-        if not untrusted and (cluster.problem is not None or (node is not None and node.status == "offline")):
+        known = node is not None and (node.status == "offline" or node.name in picture.mute)
+        if not untrusted and (cluster.problem is not None or known):
             found.skip("endpoint-failing", target)
             continue
         found.report(
@@ -36,6 +40,13 @@ def endpoints(picture: Picture, found: Round, settings: ConditionSettings) -> No
             error, evidence={"endpoint": endpoint, "error": error, "node": node.name if node else None},
             settled=f"{endpoint} answers as it should",
         )  # fmt: skip
+
+
+def _node_at(picture: Picture, endpoint: str) -> Node | None:
+    """The node behind an endpoint: as it once said itself, else by its address."""
+    said = picture.nodes.get(f"node:{picture.endpoint_nodes.get(endpoint, '')}")
+    host = urlsplit(endpoint).hostname
+    return said or next((n for n in picture.nodes.values() if n.ip is not None and n.ip == host), None)
 
 
 def permissions(picture: Picture, found: Round, settings: ConditionSettings) -> None:

@@ -93,6 +93,8 @@ QUIET: list[dict[str, Any]] = [
     {"backups": Backups([BackupJob(id="x", all=True, exclude=[103, 104])], {})},
     {"backups": Backups([NIGHTLY], {}), "stale": ("backups",)},
     {"replications": {"pve": [REPLICATION]}},
+    {"cluster": {"endpoints_failed": {"https://192.168.1.74:8006": "no answer"}},
+     "nodes": [node("pve", status="offline", ip="192.168.1.74")], "stale": ("resources",)},
     {"cluster": {"endpoints_failed": {"https://a:8006": "refused"}}, "endpoint_nodes": {"https://a:8006": "pve"},
      "nodes": [node("pve", status="offline")], "stale": ("resources",)},
 ]  # fmt: skip

@@ -20,6 +20,7 @@ from jarvis_daemon.cluster.shapes import (
     parse_resources,
     parse_status,
 )  # fmt: skip
+from jarvis_daemon.cluster.ssh_reading import parse_reading
 
 NOW = 1_800_000_000.0
 ALL_RIGHTS = {path: {"Sys.Audit": 1, "VM.Audit": 1, "Datastore.Audit": 1} for path in ("/", "/vms", "/storage")}
@@ -202,6 +203,18 @@ def test_hidden_numbers_do_not_make_a_node_offline(walk: Walk) -> None:
     walk.poll({"type": "node", "node": "pve", "status": "online"}, pve=True)
     node = walk.node("pve")
     assert (node.status, node.stats_visible, node.cpu, node.cpu_count) == ("online", False, None, 8)
+
+
+def test_numbers_whose_source_fell_silent_are_forgotten(walk: Walk) -> None:
+    walk.poll(node_row("pve"))
+    walk.inventory.merge_node("pve", parse_node_status({"loadavg": ["1", "2", "3"], "wait": 0.1}), walk.now)
+    walk.inventory.merge_reading("pve", parse_reading("#jarvis thermal-zone\n45000\n"), walk.now)
+    assert walk.node("pve").temperature_c == 45.0
+    walk.inventory.nodes.forget_detail("pve")
+    walk.inventory.nodes.forget_reading("pve")
+    node = walk.node("pve")
+    assert (node.loadavg, node.iowait, node.temperature_c, node.temperatures) == (None, None, None, {})
+    assert node.cpu == 0.1
 
 
 def test_a_node_that_left_the_cluster_goes(walk: Walk) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from typing import Any
 
 import pytest
@@ -17,6 +19,7 @@ from jarvis_daemon.protocol.messages import (
     IncidentUnsilence,
     Message,
 )
+from jarvis_daemon.protocol.spawn import spawn
 
 from .conftest import Desk, OpenDesk
 
@@ -144,3 +147,28 @@ async def test_the_list_has_closed_ones_and_takes_a_status(open_desk: OpenDesk) 
     assert [(i["id"], i["status"]) for i in listed] == [("2", "open"), ("1", "closed")]
     closed = (await ask(desk, "incident.list", IncidentList(status="closed")))["incidents"]
     assert [i["id"] for i in closed] == ["1"]
+
+
+async def test_who_leaves_while_it_is_saved_leaves_no_hole_in_the_feed(open_desk: OpenDesk) -> None:
+    desk = await open_desk()
+    await rounds(desk, 2, fault())
+    told: list[int] = []
+    desk.feed.topic.listen(lambda event: told.append(event.seq))
+    held = threading.Event()
+    busy = spawn(desk.store.write(lambda db: held.wait(10)), name="busy")
+    leaving = [
+        spawn(ask(desk, "incident.ack", IncidentAck(id="1", by="roy")), name="ack"),
+        spawn(desk.feed.post("x", "Somebody knocked."), name="post"),
+    ]
+    for _ in range(5):
+        await asyncio.sleep(0)  # both are queued behind what the writer is busy with
+    for task in leaving:
+        task.cancel()
+    held.set()
+    assert await busy
+    await asyncio.gather(*leaving, return_exceptions=True)
+    await desk.store.write(lambda db: None)
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert told == [event.seq for event in await desk.told()] == [1, 2]
+    assert desk.shown()["1"].acked_by == "roy"

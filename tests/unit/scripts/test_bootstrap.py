@@ -118,6 +118,28 @@ def test_it_installs_nothing_unless_root_and_asked_to(lab: Lab, environ: dict[st
     assert lab.log == []
 
 
+def test_tools_that_tests_use_are_installed_or_named(lab: Lab) -> None:
+    lab.python()
+    run = lab.run("--test")
+    assert run.returncode == 0
+    assert "some tests will be skipped" in run.stderr
+    assert "openssh-client systemd" in run.stderr
+    (lab.home / ".venv" / ".jarvis-test").unlink()
+    lab.tool("apt-get", '#!/bin/sh\necho "apt-get $*" >>"$LAB/log"\n')
+    run = lab.run("--test", JARVIS_APT="1", LAB_UID="0")
+    assert run.returncode == 0
+    assert "apt-get install -y -qq --no-install-recommends openssh-client systemd" in lab.log
+    assert "skipped" not in run.stderr
+
+
+def test_tools_that_cannot_be_installed_stop_nothing(lab: Lab) -> None:
+    lab.python()
+    lab.tool("apt-get", "#!/bin/sh\nexit 100\n")
+    run = lab.run("--test", JARVIS_APT="1", LAB_UID="0")
+    assert run.returncode == 0
+    assert "some tests will be skipped" in run.stderr
+
+
 def test_it_installs_by_hash_and_once(lab: Lab) -> None:
     lab.python()
     assert lab.run().returncode == 0

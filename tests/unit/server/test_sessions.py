@@ -235,6 +235,8 @@ def test_dropping_never_gains_a_call() -> None:
     assert roles.may_drop("operator", "viewer")
     assert not roles.may_drop("viewer", "operator")
     assert not roles.may_drop("worker", "viewer")
+    assert not roles.may_drop("front", "worker"), "streams are offered to workers by role"
+    assert not roles.may_drop("viewer", "agent")
 
 
 async def test_another_account_may_only_look(house: House) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
-from pathlib import Path
 
 import pytest
 
@@ -28,15 +26,6 @@ def test_the_names_are_exactly_these(lab: Homelab) -> None:
         assert row["about"]
         assert row["target"]
         assert row["default_target"], row["name"]
-
-
-def test_the_page_names_each_fault_with_its_parameters() -> None:
-    page = (Path(__file__).resolve().parents[3] / "docs/simulator.md").read_text()
-    table = {line.split("`")[1]: line for line in page.splitlines() if line.startswith("| `")}
-    assert set(table) == set(KINDS)
-    for name, kind in KINDS.items():
-        told = re.findall(r"`(\w+)`", table[name].split("|")[3])
-        assert told == list(kind.params), name
 
 
 async def rows(client: Client, kind: str) -> dict[str, dict[str, object]]:

@@ -194,3 +194,51 @@ async def test_a_killed_writer_loses_nothing_it_had_told(tmp_path: Path) -> None
     kept = [row[0] for row in await store.read(lambda db: db.execute("select seq from feed").fetchall())]
     await store.close()
     assert kept[: len(told)] == told == list(range(1, len(told) + 1))
+
+
+async def test_a_damaged_file_is_told_like_a_full_disk(tmp_path: Path) -> None:
+    path = tmp_path / "jarvis.db"
+    store = Store(path)
+    await store.open()
+    await store.write(put("big", "x" * 200_000), durable=True)
+    await store.close()
+    content = bytearray(path.read_bytes())
+    for at in range(4096, len(content), 4096):
+        content[at : at + 64] = b"\xff" * 64
+    path.write_bytes(content)
+    await store_is_told_broken(path)
+
+
+async def test_a_damaged_log_loses_only_what_is_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "jarvis.db"
+    with subprocess.Popen([sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for _ in range(20):
+            process.stdout.readline()
+        process.kill()
+    wal = path.with_name("jarvis.db-wal")
+    size = wal.stat().st_size
+    with wal.open("r+b") as file:
+        file.seek(size - 2000)
+        file.write(os.urandom(2000))
+    store = Store(path)
+    await store.open()
+    kept = [row[0] for row in await store.read(lambda db: db.execute("select seq from feed").fetchall())]
+    assert kept == list(range(1, len(kept) + 1))
+    assert len(kept) >= 15
+    await store.write(put("goes", "on"), durable=True)
+    await store.close()
+
+
+async def store_is_told_broken(path: Path) -> None:
+    store = Store(path)
+    try:
+        await store.open()
+        await store.write(put("more", "x"), durable=True)
+    except JarvisError as error:
+        assert error.code == "store_failed"
+        assert "malformed" in error.why or "not a database" in error.why
+    else:
+        raise AssertionError("the damage was not told")
+    finally:
+        await store.close()

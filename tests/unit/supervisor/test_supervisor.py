@@ -20,6 +20,7 @@ from jarvis_daemon.server import Server, Tickets
 from jarvis_daemon.supervisor import Supervisor, WorkerSpec
 from jarvis_daemon.supervisor import supervisor as module
 from jarvis_daemon.supervisor.sdnotify import notify
+from jarvis_daemon.worker import die_with_parent
 
 
 class Yard:
@@ -107,7 +108,7 @@ import subprocess, sys, time
 child = subprocess.Popen([sys.executable, "-c",
     "from jarvis_daemon.worker import die_with_parent; die_with_parent(); print('ready', flush=True); input()"],
     stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-child.stdout.readline()
+assert child.stdout.readline() == b"ready\\n"
 print(child.pid, flush=True)
 sys.stdin.read()
 """
@@ -137,3 +138,42 @@ def test_systemd_is_told_where_it_listens(tmp_path: Path, monkeypatch: pytest.Mo
         monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "n"))
         assert notify("READY=1") is True
         assert listening.recv(100) == b"READY=1"
+
+
+def test_a_worker_whose_daemon_is_gone_before_it_looks_ends_and_a_daemon_may_be_process_1() -> None:
+    with pytest.raises(SystemExit, match="gone already"):
+        die_with_parent(os.getppid() + 1)
+    code = "import os; os.getppid = lambda: 1; from jarvis_daemon.worker import die_with_parent as d; d(1)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+async def test_a_worker_gets_no_secret_by_its_environment(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = os.environ | {
+        "JARVIS_CLUSTER__TOKEN_SECRET": "canary-7",
+        "OPENAI_API_KEY": "canary-7",
+        "NOTIFY_SOCKET": "@x",
+    }
+    supervisor = Supervisor(
+        Bus(), SystemClock(), yard.server.socket_path, issue=lambda name, role: "t", environ=given
+    )
+    yard.supervisor._environ = supervisor._environ
+    yard.supervisor.start(WorkerSpec("echo"))
+    service = await yard.until("running")
+    environ = Path(f"/proc/{service.pid}/environ").read_bytes()
+    assert b"canary-7" not in environ
+    assert b"NOTIFY_SOCKET" not in environ
+    assert b"PATH=" in environ
+
+
+async def test_a_line_without_an_end_does_not_blind_the_supervisor(
+    yard: Yard, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    chatty = tmp_path / "chatty"
+    chatty.write_text(
+        "#!/bin/sh\nhead -c 300000 /dev/zero | tr '\\0' x >&2\necho >&2\necho last words >&2\nexit 3\n"
+    )
+    chatty.chmod(0o700)
+    monkeypatch.setattr(module.sys, "executable", str(chatty))
+    yard.supervisor.start(WorkerSpec("echo"))
+    service = await yard.until("backoff", restarts=1)
+    assert service.last_error == "ended with 3: last words"
