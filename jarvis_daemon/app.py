@@ -106,6 +106,7 @@ class Daemon:
         cluster = ClusterRoom(settings, places, bus, store, feed, incidents, clock)
         watch.probes.append(cluster.figures)
         tools = ToolsRoom(settings, places, bus, store, feed, clock)
+        cluster.register_tools(tools.registry)
         bus.offer("daemon.stop", self._on_stop, roles={"operator"})
 
         await feed.start()

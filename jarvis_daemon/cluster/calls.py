@@ -1,72 +1,19 @@
 """Every call to the Proxmox VE API that this client can make, in one table.
 
 ``tests/contracts/test_pve_calls.py`` holds path, method, each parameter and each privilege against the
-published schemas of 8.4 and 9.1.3. What is not listed here cannot be called. Only reads so far.
+published schemas of 8.4 and 9.1.3. What is not listed here cannot be called. The writes stand in ``calls_write.py``
+and go out through ``Proxmox.write`` only, with the gate's permit.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final
 
+from jarvis_daemon.cluster.call_kinds import Call, Parameter, Privilege
+from jarvis_daemon.cluster.calls_write import WRITES
 from jarvis_daemon.cluster.shapes import Version
 from jarvis_daemon.protocol.errors import JarvisError
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """A parameter of query or body, as PVE spells it; ``since`` is the first version that takes it."""
-
-    name: str
-    optional: bool = True
-    since: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Privilege:
-    """``name`` on ``path`` (a template as the call's own); ``since``/``until`` bound the versions that ask it."""
-
-    name: str
-    path: str
-    since: str | None = None
-    until: str | None = None
-
-    def asked_by(self, version: Version) -> bool:
-        if self.since is not None and not version.at_least(self.since):
-            return False
-        return self.until is None or not version.at_least(self.until)
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One call. ``path`` holds ``{node}`` ``{vmid}`` … for the arguments that belong into it."""
-
-    name: str
-    path: str
-    reply: Literal["list", "object"]
-    parameters: tuple[Parameter, ...] = ()
-    privileges: tuple[Privilege, ...] = ()
-    """What the server demands (403 without)."""
-    reveals: tuple[Privilege, ...] = ()
-    """What the server does not demand but silently hides rows or numbers without."""
-    method: Literal["GET", "POST", "PUT", "DELETE"] = "GET"
-    since: str | None = None
-
-    @property
-    def writes(self) -> bool:
-        return self.method != "GET"
-
-    @property
-    def arguments(self) -> tuple[str, ...]:
-        """Names of the path's placeholders, in order."""
-        return tuple(re.findall(r"\{(\w+)\}", self.path))
-
-    @property
-    def node_scoped(self) -> bool:
-        """True: the endpoint hands it on to the node that is named, which may be dead."""
-        return "{node}" in self.path
-
 
 _SYS = (Privilege("Sys.Audit", "/"),)
 _NODE = (Privilege("Sys.Audit", "/nodes/{node}"),)
@@ -141,7 +88,7 @@ _TABLE: Final = (
     ),
 )
 
-CALLS: Final[dict[str, Call]] = {call.name: call for call in _TABLE}
+CALLS: Final[dict[str, Call]] = {call.name: call for call in (*_TABLE, *WRITES)}
 
 TOKEN_PRIVILEGES: Final = (
     Privilege("Sys.Audit", "/"),

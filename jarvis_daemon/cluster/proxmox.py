@@ -18,7 +18,8 @@ import urllib3
 from jarvis_daemon.clock import Clock
 from jarvis_daemon.cluster.addresses import endpoint_url, trusted_in_words
 from jarvis_daemon.cluster.breaker import Breaker
-from jarvis_daemon.cluster.calls import CALLS, Call, fill
+from jarvis_daemon.cluster.call_kinds import Call
+from jarvis_daemon.cluster.calls import CALLS, fill
 from jarvis_daemon.cluster.flight import Flight
 from jarvis_daemon.cluster.pve_errors import Asked, Verdict, judge
 from jarvis_daemon.cluster.shapes import Version, parse_version
@@ -26,6 +27,7 @@ from jarvis_daemon.cluster.tls import trust_context
 from jarvis_daemon.cluster.transport import Endpoint, Malformed, TimedOut, TransportError
 from jarvis_daemon.protocol.errors import JarvisError
 from jarvis_daemon.settings import ClusterSettings
+from jarvis_daemon.tools import Act
 
 FIRST_SHARE: Final = 0.6
 """Share of a call's time for the first endpoint, while another could still answer."""
@@ -100,7 +102,24 @@ class Proxmox:
         Raises ``cluster_unreachable`` ``cluster_denied`` ``cluster_untrusted`` ``cluster_refused`` ``not_found``,
         ``invalid_params`` and ``unavailable`` (see ``calls.fill``).
         """
+        if CALLS[name].writes:
+            raise ValueError(f"{name} writes: it needs the gate's permit")
         return await self._ask(CALLS[name], arguments, self._endpoints, timeout_s)
+
+    async def write(
+        self, act: Act, what: str, name: str, /, *, timeout_s: float | None = None, **arguments: Any
+    ) -> Any:
+        """Send one writing call under the gate's permit; ``what`` names the side effect, for the audit.
+
+        One endpoint, never a second try. Raises as ``call``, and ``killed`` or ``refused`` by the permit; after
+        ``cluster_unreachable`` or ``timed_out`` it is not known whether the cluster acted.
+        """
+        call = CALLS[name]
+        if not call.writes:
+            raise ValueError(f"{name} is a read")
+        fill(call, arguments, self.version)  # what cannot be sent is refused before the step is noted
+        async with act.step(what):
+            return await self._ask(call, arguments, self._endpoints, timeout_s)
 
     async def ask_other(self, name: str, /, *, timeout_s: float | None = None, **arguments: Any) -> Any:
         """The same of another endpoint than the one that answered this call last: a second opinion.
@@ -238,5 +257,7 @@ def _fresh(error: JarvisError) -> JarvisError:
 
 def _check_shape(call: Call, data: Any) -> None:
     """Raises ``Malformed`` for a reply that is no list or object, as the table says."""
-    if not isinstance(data, list if call.reply == "list" else dict):
+    kinds: dict[str, type] = {"list": list, "object": dict, "text": str, "nothing": type(None)}
+    wanted = kinds[call.reply]
+    if not isinstance(data, wanted):
         raise Malformed(f"it answered {call.name} with something that is no {call.reply}")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from jarvis_daemon.cluster.breaker import Condition
-from jarvis_daemon.cluster.calls import Call
+from jarvis_daemon.cluster.call_kinds import Call
 from jarvis_daemon.cluster.transport import Malformed, Refused, TimedOut, TransportError, Untrusted
 from jarvis_daemon.protocol.errors import JarvisError
 

@@ -15,11 +15,14 @@ from jarvis_daemon.cluster.reads import Reads
 from jarvis_daemon.cluster.scene import Scene
 from jarvis_daemon.cluster.sources import Sources
 from jarvis_daemon.cluster.ssh import SshNodes
+from jarvis_daemon.cluster.tools import register
+from jarvis_daemon.cluster.tools.hands import Hands
 from jarvis_daemon.incidents import Incidents
 from jarvis_daemon.protocol.errors import JarvisError
 from jarvis_daemon.protocol.locate import Places
 from jarvis_daemon.settings import Settings
 from jarvis_daemon.store import Store
+from jarvis_daemon.tools import Registry
 
 
 class ClusterRoom:
@@ -46,6 +49,10 @@ class ClusterRoom:
         self.monitor = Monitor(self.scene, bus, store, feed, incidents, self._judge, self._history)
         Reads(self.scene).offer(bus)
         bus.offer("metrics.history", self._history.metrics_history)
+
+    def register_tools(self, registry: Registry) -> None:
+        """Before ``start`` of the gate: what the cluster's room can do."""
+        register(registry, Hands(self.scene))
 
     async def start(self) -> None:
         """Begin to watch; returns at once, the first picture comes as soon as the cluster answers."""

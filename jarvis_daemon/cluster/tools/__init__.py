@@ -1,0 +1,15 @@
+"""The tools of the cluster's room: one file a kind of act. ``register`` puts all of them into the registry."""
+
+from __future__ import annotations
+
+from jarvis_daemon.cluster.tools import power
+from jarvis_daemon.cluster.tools.hands import Hands
+from jarvis_daemon.tools import Registry
+
+FILES = (power,)
+"""Each has ``specs(hands) -> list[ToolSpec]``."""
+
+
+def register(registry: Registry, hands: Hands) -> None:
+    for file in FILES:
+        registry.add(*file.specs(hands))
