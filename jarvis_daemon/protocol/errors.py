@@ -20,14 +20,14 @@ class ErrorRow(NamedTuple):
 
 EXIT_CODES: Final[dict[int, str]] = {
     0: "done; `jarvis status`: healthy; `jarvis doctor`: all well",
-    1: "failed",
+    1: "failed; read back otherwise (contradicted); cancelled",
     2: "wrong usage",
     3: "the daemon cannot be reached",
     4: "the daemon speaks another version of the protocol",
-    5: "denied, or the approval was refused",
+    5: "denied: refused by the gate, the approval denied or expired, the kill switch engaged",
     6: "not found",
     7: "timed out",
-    8: "done in part",
+    8: "done in part, or sent and not known what became of it (unverified)",
     10: "`jarvis status`: degraded; `jarvis doctor`: warnings",
     11: "`jarvis status`: critical; `jarvis doctor`: failures",
     130: "interrupted with Ctrl-C",

@@ -257,10 +257,12 @@ class ToolOutcome(Message):
     digest: str | None = None
     """Of a plan: what ``confirm`` has to name."""
     needs: Literal["nothing", "confirm", "typed_name", "approval"] = "nothing"
+    pin_needed: bool = False
+    """Of a plan: its confirmation wants the operator's pin too."""
     approval_id: str | None = None
     expires_at: float | None = None
     undo: dict[str, Any] | None = None
-    """``{"name", "args"}`` of the call that takes it back."""
+    """``{"name", "args"}`` of the call that takes it back; in a plan, of the one that would."""
     evidence: dict[str, Any] = {}
     tainted: bool = False
     """The result holds text from outside: it is data, not instructions."""

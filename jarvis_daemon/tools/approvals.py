@@ -77,8 +77,9 @@ class Approvals:
         """Raises ``forbidden`` when a pin is set and this is not it."""
         if self._pin is not None and not pin_fits(pin, self._pin):
             raise JarvisError(
-                "forbidden", "The pin is wrong or missing", next="Answer again with the operator's pin."
-            )
+                "forbidden", "The pin is wrong or missing", next="Answer again with the operator's pin.",
+                data={"pin": True},
+            )  # fmt: skip
 
     def ask(self, approval: Approval, bound: str, asker: Principal) -> Held:
         """Publish a pending approval. Raises ``busy`` when fifty wait already."""

@@ -139,7 +139,9 @@ class Gate:
                 raise JarvisError("forbidden", f"A session of role {principal.role} may not call {spec.name}")
             return await self.runner.read(job, spec, args, judged, self._context(job, principal, False), progress)
         if params.dry_run:
-            return _plan(job, judged, wanted)
+            plan = _plan(job, judged, wanted, _undo(spec, args, judged))
+            plan.pin_needed = self.approvals.pin_set and plan.needs in {"confirm", "typed_name"}
+            return plan
         await self.audit.write(job.entry("asked", judged, {"rule": wanted, "reasons": list(judged.reasons)}))
         if wanted == "refuse":
             raise _refusal(spec, judged, principal)
@@ -307,13 +309,23 @@ def _refusal(spec: ToolSpec, judged: Judgement, principal: Principal) -> JarvisE
     return JarvisError("forbidden", f"{judged.summary}: refused", why=f"{why}; {who}")
 
 
-def _plan(job: Job, judged: Judgement, wanted: str) -> m.ToolOutcome:
+def _undo(spec: ToolSpec, args: Any, judged: Judgement) -> dict[str, Any] | None:
+    """What would take it back, as far as that can be told before it is done."""
+    try:
+        undo = spec.undo(args, judged.target, None) if spec.undo else None
+    except (AttributeError, TypeError, KeyError):  # this one is only known from the result
+        return None
+    return {"name": undo.name, "args": dict(undo.args)} if undo else None
+
+
+def _plan(job: Job, judged: Judgement, wanted: str, undo: dict[str, Any] | None) -> m.ToolOutcome:
     needs: dict[str, Any] = {"confirm": "confirm", "type_name": "typed_name", "approval": "approval"}
     return m.ToolOutcome(
         call_id=job.call_id, tool=job.name, outcome="planned" if wanted != "refuse" else "refused",
         code="" if wanted != "refuse" else "forbidden", tier=judged.tier.word, target=judged.target.id,
         target_name=judged.target.name, text=f"Would: {judged.summary}.",
         effects=[*judged.reasons, *judged.effects], digest=judged.digest, needs=needs.get(wanted, "nothing"),
+        undo=undo,
     )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from jarvis_daemon.bus import Principal
 from jarvis_daemon.protocol import messages as m
 from jarvis_daemon.protocol.errors import JarvisError
 from jarvis_daemon.protocol.state import Approval
-from jarvis_daemon.tools import Act, Tier
+from jarvis_daemon.tools import Act, Tier, Undo
 from jarvis_daemon.tools.tiers import rule
 from tests.unit.tools.conftest import AGENT, OPERATOR, SECOND, VIEWER, Yard
 
@@ -285,6 +285,8 @@ async def test_a_pin_is_asked_for_where_one_is_set(yard: Yard) -> None:
 
     yard.room.gate.approvals._pin = hash_pin("4711")
     plan = await yard.call("flood", dry_run=True)
+    assert plan.pin_needed
+    assert not (await yard.call("light", dry_run=True)).pin_needed, "what needs no confirmation needs no pin"
     assert (await yard.call("flood", confirm=plan.digest, pin="0000")).code == "forbidden"
     assert (await yard.call("flood", confirm=plan.digest, pin="4711")).outcome == "verified"
 
@@ -293,3 +295,12 @@ async def test_an_unknown_tool_names_the_nearest(yard: Yard) -> None:
     outcome = await yard.call("lihgt")
     assert (outcome.outcome, outcome.code, outcome.tier) == ("refused", "not_found", "black")
     assert "light" in outcome.why
+
+
+async def test_a_plan_tells_its_undo_as_far_as_it_is_known(yard: Yard) -> None:
+    assert (await yard.call("flood", dry_run=True)).undo == {"name": "flood", "args": {"lamp": "hall", "level": 0}}
+    yard.room.registry.add(yard.lamps.spec(
+        "mint", Tier.YELLOW, undo=lambda a, t, result: Undo("mint", {"lamp": str(result.level)})
+    ))  # fmt: skip
+    plan = await yard.call("mint", dry_run=True)
+    assert (plan.outcome, plan.undo) == ("planned", None)
