@@ -39,12 +39,15 @@ class Call:
 
     name: str
     path: str
-    reply: Literal["list", "object", "text", "nothing"]
+    reply: Literal["list", "object", "text", "number", "nothing"]
+    """``number``: an integer, which PVE also sends as text."""
     parameters: tuple[Parameter, ...] = ()
     privileges: tuple[Privilege, ...] = ()
     """What the server demands (403 without)."""
     reveals: tuple[Privilege, ...] = ()
     """What the server does not demand but silently hides rows or numbers without."""
+    inside: tuple[Privilege, ...] = ()
+    """What the call's own code demands on top, or decides by parameters, without the schema telling it (403)."""
     method: Literal["GET", "POST", "PUT", "DELETE"] = "GET"
     since: str | None = None
 

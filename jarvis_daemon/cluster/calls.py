@@ -51,6 +51,7 @@ _TABLE: Final = (
         privileges=_SYS,
         since="8.4",
     ),
+    Call("next_vmid", "/cluster/nextid", "number", (Parameter("vmid"),)),
     Call("permissions", "/access/permissions", "object", (Parameter("path"),)),
     Call("node_status", "/nodes/{node}/status", "object", privileges=_NODE),
     Call("node_time", "/nodes/{node}/time", "object", privileges=_NODE),
@@ -113,11 +114,14 @@ def needed_privileges(version: Version, *, optional: bool = True) -> list[tuple[
     ]
 
 
+_PART: Final = r"[A-Za-z0-9_+=@-][A-Za-z0-9_.:+=@-]*"
 _SEGMENTS: Final = {
     "node": re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"),
     "vmid": re.compile(r"[1-9][0-9]{2,8}"),
     "storage": re.compile(r"[A-Za-z][A-Za-z0-9_.-]*"),
     "upid": re.compile(r"UPID:[A-Za-z0-9:_.@!+=-]+"),
+    "snapname": re.compile(r"[A-Za-z][A-Za-z0-9_-]{1,39}"),
+    "volume": re.compile(rf"[A-Za-z][A-Za-z0-9_.-]*:(?:{_PART}/)*{_PART}"),
 }
 
 

@@ -257,7 +257,9 @@ def _fresh(error: JarvisError) -> JarvisError:
 
 def _check_shape(call: Call, data: Any) -> None:
     """Raises ``Malformed`` for a reply that is no list or object, as the table says."""
-    kinds: dict[str, type] = {"list": list, "object": dict, "text": str, "nothing": type(None)}
+    kinds: dict[str, type | tuple[type, ...]] = {
+        "list": list, "object": dict, "text": str, "number": (int, str), "nothing": type(None),
+    }  # fmt: skip
     wanted = kinds[call.reply]
     if not isinstance(data, wanted):
         raise Malformed(f"it answered {call.name} with something that is no {call.reply}")

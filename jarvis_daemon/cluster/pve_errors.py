@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from jarvis_daemon.cluster.breaker import Condition
 from jarvis_daemon.cluster.call_kinds import Call
+from jarvis_daemon.cluster.calls_write import ACT_PRIVILEGES, ACT_ROLE
 from jarvis_daemon.cluster.transport import Malformed, Refused, TimedOut, TransportError, Untrusted
 from jarvis_daemon.protocol.errors import JarvisError
 
@@ -136,14 +137,20 @@ def _forbidden(asked: Asked, text: str) -> JarvisError:
         path, privileges = match["path"], [one for one in re.split(r"[|,\s]+", match["privileges"]) if one]
     else:
         path = asked.call.privileges[0].path.format_map(asked.arguments) if asked.call.privileges else "/"
-        privileges = list(dict.fromkeys(privilege.name for privilege in asked.call.privileges))
+        privileges = list(
+            dict.fromkeys(privilege.name for privilege in (*asked.call.privileges, *asked.call.inside))
+        )
     wanted = " or ".join(privileges) or "a privilege"
     user = asked.token_id.partition("!")[0]
+    role, make = _ROLE, ""
+    if asked.call.writes:
+        role = ACT_ROLE
+        make = f"`pveum role add {role} --privs {','.join(p.name for p in ACT_PRIVILEGES)}` (once) and "
     return JarvisError(
         "cluster_denied",
         f"The API token {asked.token_id} lacks {wanted} on {path}",
         why=f"{text}; a token with privilege separation needs it on the user {user} too",
-        next=f"Run `pveum acl modify {path} --roles {_ROLE} --tokens '{asked.token_id}'` on a node, "
+        next=f"Run {make}`pveum acl modify {path} --roles {role} --tokens '{asked.token_id}'` on a node, "
         f"and the same with `--users {user}`.",
         data={"token_id": asked.token_id, "privileges": privileges, "path": path, "endpoint": asked.endpoint},
     )

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
-from typing import Annotated, Any, Final
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Final, TypeVar
 
+import msgspec
 from msgspec import Meta
 
 from jarvis_daemon.cluster.scene import Scene
-from jarvis_daemon.cluster.shapes import parse_task_log, parse_task_status
+from jarvis_daemon.cluster.shapes import GuestStatusReply, parse_guest_status, parse_task_log, parse_task_status
 from jarvis_daemon.protocol.errors import JarvisError
 from jarvis_daemon.protocol.health import UNKNOWN_AFTER_S
 from jarvis_daemon.protocol.state import Guest, Node, Task
@@ -17,6 +19,7 @@ from jarvis_daemon.protocol.text import clean
 from jarvis_daemon.tools import Act, Context, Target, Tier
 from jarvis_daemon.tools.spec import Output, Risk
 
+T = TypeVar("T")
 TASK_LOOK_S: Final = 0.5
 TASK_LOST_LOOKS: Final = 20
 LOG_PAGE: Final = 500
@@ -42,6 +45,12 @@ class Hands:
     """Bound into each tool's functions."""
 
     scene: Scene
+    look_s: float = TASK_LOOK_S
+    """Between two looks at a task or a guest."""
+    settle_s: float = 30.0
+    """How long a guest may take after its task's end until it is read back as wanted."""
+    ha_settle_s: float = 180.0
+    """The same where HA's manager does the work after the task has only asked it to."""
 
     # --- who it is about ---------------------------------------------------------------------------------
 
@@ -87,6 +96,47 @@ class Hands:
             facts={"guest": guest},
         )  # fmt: skip
 
+    async def live_target(self, ref: str, kind: str | None = None) -> Target:
+        """The guest as its node tells it at this moment: status, lock, tasks. Facts ``guest`` and ``busy``.
+
+        Raises ``cluster_unreachable`` when its node does not answer, and as ``guest``.
+        """
+        target = self.guest_target(ref, kind)
+        guest: Guest = target.facts["guest"]
+        self.require_node(guest)
+        status = await self.status_of(guest)
+        seen = msgspec.structs.replace(
+            guest, status=status.status, lock=status.lock, template=guest.template or status.template
+        )
+        facts = {"guest": seen, "busy": await self._busy(seen)}
+        return replace(target, observed_at=self.scene.clock.now(), facts=facts)
+
+    def require_node(self, guest: Guest) -> None:
+        """Raises ``cluster_unreachable`` where the guest's node is not online."""
+        node = self.scene.inventory.nodes.entities.get(f"node:{guest.node}")
+        if node is None or node.status != "online":
+            raise JarvisError(
+                "cluster_unreachable", f"{guest.name or guest.vmid} lies on {guest.node}, which does not answer",
+                next="`jarvis node list` shows which nodes answer.",
+            )  # fmt: skip
+
+    async def status_of(self, guest: Guest) -> GuestStatusReply:
+        """``…/status/current`` of the node that has it. Raises as ``Proxmox.call``."""
+        reply = await self.scene.px.call(f"{guest.kind}_status", node=guest.node, vmid=guest.vmid)
+        return parse_guest_status(reply, guest.kind)
+
+    async def _busy(self, guest: Guest) -> Task | None:
+        """A task that runs on it now: the book may lag a poll behind, so each is asked."""
+        for task in self.running_tasks(guest):
+            try:
+                reply = await self.scene.px.call("task_status", node=task.node, upid=task.id)
+                now = parse_task_status(reply, self.scene.cluster.name)
+            except JarvisError:
+                return task
+            if now is None or now.status == "running":
+                return task
+        return None
+
     def node_target(self, ref: str) -> Target:
         node = self.node(ref)
         return Target(
@@ -105,23 +155,33 @@ class Hands:
 
     # --- the danger --------------------------------------------------------------------------------------
 
-    def guest_risk(self, target: Target, *, disrupts: bool) -> Risk:
-        """What holds for every act on a guest: seen, not a template, not locked, not being worked on; quorum."""
+    def guest_risk(self, target: Target, *, disrupts: bool, template: bool = False) -> Risk:
+        """What holds for every act on a guest: seen, not a template, not locked, not being worked on; quorum.
+
+        ``template``: the act is one that makes sense on a template too.
+        """
         guest: Guest = target.facts["guest"]
         if guest.status == "unknown":
             return Risk(refuse=f"What {target.name} does is not known now", next="`jarvis status` shows why.")
-        if guest.template:
+        if guest.template and not template:
             return Risk(refuse=f"{target.name} is a template")
         if guest.lock:
             return Risk(refuse=f"{target.name} is locked ({guest.lock})", next="Wait for what holds the lock.")
-        if (task := self.running_task(guest)) is not None:
+        task: Task | None = target.facts["busy"] if "busy" in target.facts else self.running_task(guest)
+        if task is not None:
             return Risk(refuse=f"{task.type} runs on {target.name}", next="`jarvis task list` shows it.")
-        if self.scene.cluster_entity().quorate is False:
-            return Risk(refuse="The cluster has no quorum", next="Writes fail until a majority of nodes is back.")
+        if (refused := self.quorum_risk()).refuse:
+            return refused
         if disrupts and self.carries_us(target):
             return Risk(Tier.BLACK, f"{target.name} carries Jarvis itself")
         effects = (f"{target.name} is managed by HA ({guest.ha_state}): its state is set there",)
         return Risk(effects=effects if guest.ha_state else ())
+
+    def quorum_risk(self) -> Risk:
+        """Refuses while nothing can be written."""
+        if self.scene.cluster_entity().quorate is False:
+            return Risk(refuse="The cluster has no quorum", next="Writes fail until a majority of nodes is back.")
+        return Risk()
 
     def carries_us(self, target: Target) -> bool:
         """Whether the daemon runs on it, or on a guest of it."""
@@ -129,8 +189,12 @@ class Hands:
         return runs_on is not None and runs_on in {target.name, str(target.vmid or ""), target.id}
 
     def running_task(self, guest: Guest) -> Task | None:
+        return next(iter(self.running_tasks(guest)), None)
+
+    def running_tasks(self, guest: Guest) -> list[Task]:
+        """As of the last poll."""
         tasks = self.scene.tasks.tasks.values()
-        return next((t for t in tasks if t.status == "running" and t.target == str(guest.vmid)), None)
+        return [t for t in tasks if t.status == "running" and t.target == str(guest.vmid)]
 
     # --- acting ------------------------------------------------------------------------------------------
 
@@ -144,14 +208,14 @@ class Hands:
 
     async def wait(self, act: Act, node: str, upid: str) -> TaskDone:
         """Wait for a task's end, whatever that takes: the gate's deadline bounds it."""
-        line, lost = 0, 0
+        line, lost, began = 0, 0, self.scene.clock.monotonic()
         while True:
             try:
                 task = parse_task_status(
                     await self.scene.px.call("task_status", node=node, upid=upid), self.scene.cluster.name
                 )
                 reply = await self.scene.px.call("task_log", node=node, upid=upid, start=line, limit=LOG_PAGE)
-                lines = parse_task_log(reply)
+                lines = [entry.text for entry in parse_task_log(reply)]
                 lost = 0
             except JarvisError as error:
                 lost += 1
@@ -159,30 +223,48 @@ class Hands:
                     raise JarvisError(
                         "timed_out", f"Nobody can say how {upid.split(':')[5]} ended", why=error.sentence()
                     ) from error
-                await self.scene.clock.sleep(TASK_LOOK_S)
+                await self.scene.clock.sleep(self.look_s)
                 continue
             if lines:
                 act.progress(upid=upid, lines=lines)
                 line += len(lines)
-            if task is not None and task.status != "running":
-                return _ended(task, upid)
-            await self.scene.clock.sleep(TASK_LOOK_S)
+            if task is not None and task.status != "running" and len(lines) < LOG_PAGE:
+                return _ended(task, upid, self.scene.clock.monotonic() - began)
+            if len(lines) < LOG_PAGE:
+                await self.scene.clock.sleep(self.look_s)
 
-    async def settled(self, target: Target, wanted: set[str], *, within_s: float = 30.0) -> Guest | None:
-        """Read the guest itself until its status is one of ``wanted``; None when it never was."""
-        guest: Guest = target.facts["guest"]
-        call = "vm_status" if guest.kind == "vm" else "ct_status"
+    async def until(self, look: Callable[[], Awaitable[T | None]], within_s: float) -> T | None:
+        """Look until there is something, at least once; None when there was nothing in ``within_s``."""
         end = self.scene.clock.monotonic() + within_s
-        while True:
-            status = await self.scene.px.call(call, node=guest.node, vmid=guest.vmid)
-            seen = str(status.get("status"))
-            if status.get("qmpstatus") in {"paused", "suspended"}:
-                seen = str(status["qmpstatus"])
-            if seen in wanted:
-                return guest
-            if self.scene.clock.monotonic() >= end:
+        while (found := await look()) is None and self.scene.clock.monotonic() < end:
+            await self.scene.clock.sleep(self.look_s)
+        return found
+
+    async def settled(
+        self, target: Target, wanted: set[str], *, within_s: float | None = None, since_at: float | None = None
+    ) -> GuestStatusReply | None:
+        """Read the guest itself until its status is one of ``wanted``; None when it never was.
+
+        ``since_at``: and its uptime began at or after this Unix time. HA's guests get HA's patience.
+        """
+        guest: Guest = target.facts["guest"]
+        if within_s is None:
+            within_s = self.ha_settle_s if guest.ha_state else self.settle_s
+
+        async def look() -> GuestStatusReply | None:
+            status = await self.status_of(guest)
+            if status.status not in wanted:
                 return None
-            await self.scene.clock.sleep(TASK_LOOK_S)
+            if since_at is not None and not _began_since(status, self.scene.clock.now(), since_at):
+                return None
+            return status
+
+        return await self.until(look, within_s)
+
+
+def _began_since(status: GuestStatusReply, now: float, since_at: float) -> bool:
+    """PVE tells uptime in whole seconds, and 1 for less: so much is allowed."""
+    return status.uptime_s is not None and now - status.uptime_s >= since_at - 1.0
 
 
 def is_dark(ctx: Context, target: Target) -> bool:
@@ -190,9 +272,10 @@ def is_dark(ctx: Context, target: Target) -> bool:
     return target.observed_at is None or ctx.now - target.observed_at > UNKNOWN_AFTER_S
 
 
-def _ended(task: Task, upid: str) -> TaskDone:
-    duration = task.ended_at - task.started_at if task.ended_at else None
-    done = TaskDone(upid=upid, status=task.status, exit_text=task.exit_text, duration_s=duration)
+def _ended(task: Task, upid: str, waited_s: float) -> TaskDone:
+    """A task's status tells no end time: what was waited for it is its duration."""
+    duration_s = task.ended_at - task.started_at if task.ended_at else round(waited_s, 1)
+    done = TaskDone(upid=upid, status=task.status, exit_text=task.exit_text, duration_s=duration_s)
     if task.status == "failed":
         raise JarvisError(
             "cluster_refused", f"The task {upid.split(':')[5]} failed", why=task.exit_text or "it says no reason",

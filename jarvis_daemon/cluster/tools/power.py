@@ -1,11 +1,13 @@
 """Power of guests: start, shut down, stop, reboot; a VM and a container each have their own tool.
 
-``shutdown`` asks the guest, ``stop`` pulls its plug. HA's guests go through PVE's own calls, which set HA's state.
+``shutdown`` asks the guest, ``stop`` pulls its plug. For a guest of HA the same calls only ask HA's manager, whose
+work is then waited for. A reboot is proved by an uptime that began after it was asked for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta
@@ -19,11 +21,17 @@ Kind = Literal["vm", "ct"]
 Verb = Literal["start", "shutdown", "stop", "reboot"]
 KINDS: tuple[Kind, ...] = ("vm", "ct")
 VERBS: tuple[Verb, ...] = ("start", "shutdown", "stop", "reboot")
+_EFFECTS: dict[Verb, tuple[str, ...]] = {
+    "start": (),
+    "shutdown": ("It stays down until it is started again.",),
+    "stop": ("What it has not saved is lost.", "It stays down until it is started again."),
+    "reboot": ("It is down for about a minute.",),
+}
 _WORD = {"vm": "VM", "ct": "container"}
 
 
 class PowerArgs(Args):
-    """Of start, stop and reboot."""
+    """Of start and stop."""
 
     guest: GuestRef
 
@@ -52,11 +60,11 @@ def _spec(hands: Hands, kind: Kind, verb: Verb) -> ToolSpec:
     return ToolSpec(
         name=f"{verb}_{long_name}", room="cluster", tier=Tier.YELLOW if verb == "start" else Tier.RED,
         description=text, args=ShutdownArgs if verb in {"shutdown", "reboot"} else PowerArgs, output=TaskDone,
-        resolve=lambda args, ctx: hands.guest_target(args.guest, kind), risk=_risk(hands, verb),
+        resolve=lambda args, ctx: hands.live_target(args.guest, kind), risk=_risk(hands, verb),
         run=_run(hands, kind, verb), verify=_verify(hands, verb), undo=_undo(long_name, verb),
         sentences=Sentences(f"{head} {{target}}", f"{{target}} {done}."),
         timeout_s=3900.0 if verb != "start" else 600.0,
-        freshness_s=60.0, long=True, concurrency=2,
+        freshness_s=60.0, long=True,
     )  # fmt: skip
 
 
@@ -70,7 +78,7 @@ def _risk(hands: Hands, verb: Verb) -> Callable[[Any, Target, Context], Risk]:
             return Risk(refuse=f"{target.name} runs already")
         if verb != "start" and guest.status == "stopped":
             return Risk(refuse=f"{target.name} is stopped already")
-        return common
+        return replace(common, effects=(*_EFFECTS[verb], *common.effects))
 
     return risk
 
@@ -88,11 +96,11 @@ def _verify(hands: Hands, verb: Verb) -> Callable[[Any, Target, Any, Context], A
     wanted = {"stopped"} if verb in {"shutdown", "stop"} else {"running"}
 
     async def verify(args: Any, target: Target, result: Any, ctx: Context) -> Verdict:
-        found = await hands.settled(target, wanted)
-        word = next(iter(wanted))
+        found = await hands.settled(target, wanted, since_at=ctx.now if verb == "reboot" else None)
         if found is None:
+            word = "freshly started" if verb == "reboot" else next(iter(wanted))
             return Verdict("contradicted", f"{target.name} is not {word}.")
-        return Verdict("verified", evidence={"status": word})
+        return Verdict("verified", evidence={"status": found.status, "uptime_s": found.uptime_s, "pid": found.pid})
 
     return verify
 
