@@ -16,6 +16,7 @@ from jarvis_daemon.clock import Clock, SystemClock
 from jarvis_daemon.cluster.room import ClusterRoom
 from jarvis_daemon.demo import Simulator
 from jarvis_daemon.incidents import Incidents
+from jarvis_daemon.incidents.tools import register as register_incident_tools
 from jarvis_daemon.paths import make_places
 from jarvis_daemon.protocol.errors import JarvisError
 from jarvis_daemon.protocol.locate import Places
@@ -25,7 +26,7 @@ from jarvis_daemon.protocol.version import VERSION
 from jarvis_daemon.server import Server, Tickets
 from jarvis_daemon.settings import Settings
 from jarvis_daemon.store import Store
-from jarvis_daemon.supervisor import Supervisor
+from jarvis_daemon.supervisor import Supervisor, WorkerSpec
 from jarvis_daemon.supervisor.sdnotify import notify, watchdog
 from jarvis_daemon.supervisor.selfwatch import SelfWatch
 from jarvis_daemon.tools.room import ToolsRoom
@@ -107,6 +108,7 @@ class Daemon:
         watch.probes.append(cluster.figures)
         tools = ToolsRoom(settings, places, bus, store, feed, clock)
         cluster.register_tools(tools.registry)
+        register_incident_tools(tools.registry, incidents)
         bus.offer("daemon.stop", self._on_stop, roles={"operator"})
 
         await feed.start()
@@ -116,6 +118,9 @@ class Daemon:
             bus.state(name).settled.set()
         await server.start()
         await cluster.start()
+        if settings.front.enabled:
+            given = settings.front.model_dump() | {"token_file": str(places.mcp_token)}
+            supervisor.start(WorkerSpec("front", role="front", settings=given))
         background = [
             spawn(watch.run(), name="selfwatch"),
             spawn(watchdog(clock), name="watchdog"),

@@ -46,6 +46,7 @@ class ClusterRoom:
         self._history = History(
             cluster.name, store, clock, poll_s=cluster.poll_interval_s, retention_days=settings.feed.retention_days
         )
+        self.scene.past = self._history
         self.monitor = Monitor(self.scene, bus, store, feed, incidents, self._judge, self._history)
         Reads(self.scene).offer(bus)
         bus.offer("metrics.history", self._history.metrics_history)

@@ -11,6 +11,7 @@ from typing import Final, TypeVar
 from jarvis_daemon.clock import Clock
 from jarvis_daemon.cluster.conditions import Backups, Muteness, Picture, Stop
 from jarvis_daemon.cluster.conditions.windows import in_window
+from jarvis_daemon.cluster.history import History
 from jarvis_daemon.cluster.inventory import Inventory
 from jarvis_daemon.cluster.proxmox import Proxmox
 from jarvis_daemon.cluster.quorum import Quorum
@@ -47,6 +48,8 @@ class Scene:
     backups: Backups | None = None
     replications: dict[str, list[ReplicationJob]] | None = None
     """Node -> the jobs that it is the source of, with their state; None before the first list."""
+    past: History | None = None
+    """What was measured; None where nothing is kept."""
     missing_privileges: list[str] = field(default_factory=list)
     permissions_wanted: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when something is hidden or refused: permissions are then read at once."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from jarvis_daemon.cluster.tools import power
+from jarvis_daemon.cluster.tools import looks, power
 from jarvis_daemon.cluster.tools.hands import Hands
 from jarvis_daemon.tools import Registry
 
-FILES = (power,)
+FILES = (looks, power)
 """Each has ``specs(hands) -> list[ToolSpec]``."""
 
 
