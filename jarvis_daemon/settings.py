@@ -160,6 +160,21 @@ class ApprovalSettings(Section):
     """scrypt hash as `jarvis setup` writes it; asked for at every approval and confirmation."""
 
 
+class FrontSettings(Section):
+    """The process with the only TCP port: MCP over HTTP at /mcp."""
+
+    enabled: bool = False
+    """True: the daemon starts it. Clients need the token that `jarvis mcp token` makes."""
+    host: str = "127.0.0.1"
+    """The address to listen at; beyond loopback the token travels in the clear, so put TLS in front of it."""
+    port: Annotated[int, Field(ge=1, le=65535)] = 7722
+    """The TCP port."""
+    allowed_hosts: list[str] = []
+    """``Host`` headers (``name:port``) that are answered beside those of loopback, for a reverse proxy."""
+    allowed_origins: list[str] = []
+    """``Origin`` headers (``https://name``) that are answered beside those of loopback."""
+
+
 class DemoSettings(Section):
     """The simulated homelab that is watched where no cluster is configured."""
 
@@ -201,6 +216,7 @@ class Settings(Section):
     demo: DemoSettings = DemoSettings()
     tools: ToolSettings = ToolSettings()
     approvals: ApprovalSettings = ApprovalSettings()
+    front: FrontSettings = FrontSettings()
     log: LogSettings = LogSettings()
     autonomy: AutonomySettings = AutonomySettings()
 

@@ -27,8 +27,11 @@ _PR_SET_PDEATHSIG: Final = 1
 
 WORKERS: Final[dict[str, str]] = {
     "echo": "jarvis_daemon.supervisor.echo",
+    "front": "jarvis_daemon.front.worker",
 }
 """name -> module with ``async def work(link, config)``"""
+ROLES: Final[dict[str, str]] = {"front": "front"}
+"""name -> role of its session, where that is not ``worker``"""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -55,7 +58,7 @@ def die_with_parent(parent: int | None = None) -> None:
 
 
 async def _run(name: str, socket_path: Path, ticket: str) -> int:
-    link = Link(socket_path, client=f"worker-{name}", role="worker", ticket=ticket)
+    link = Link(socket_path, client=f"worker-{name}", role=ROLES.get(name, "worker"), ticket=ticket)
     running = spawn(link.run(), name="link")
     if not await link.wait_for(lambda it: it.status != "connecting", 10) or link.status != "up":
         print(link.error.sentence() if link.error else "the daemon does not answer", file=sys.stderr)

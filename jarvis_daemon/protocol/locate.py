@@ -65,6 +65,11 @@ class Places:
         return self.data_dir / "KILL"
 
     @property
+    def mcp_token(self) -> Path:
+        """What MCP clients over HTTP have to know; `jarvis mcp token` makes it."""
+        return self.config_dir / "mcp-token"
+
+    @property
     def simulator_dir(self) -> Path:
         return self.state_dir / "simulator"
 

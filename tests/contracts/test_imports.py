@@ -19,10 +19,15 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 HEAVY = {
-    "cv2", "fastapi", "faster_whisper", "httpx", "litellm", "mcp", "mediapipe", "numpy", "onnxruntime", "piper",
-    "sounddevice", "starlette", "uvicorn",
+    "cv2", "fastapi", "faster_whisper", "httpx", "httpx2", "litellm", "mcp", "mcp_types", "mediapipe", "numpy",
+    "onnxruntime", "piper", "sounddevice", "starlette", "uvicorn",
 }  # fmt: skip
 DAEMON_ONLY = {"asyncssh", "proxmoxer", "pydantic", "requests", "sqlite_utils", "yaml"}
+
+DAEMON_OF_MCP = (HEAVY | DAEMON_ONLY | {"jarvis_cli", "jarvis_daemon.settings", "jarvis_daemon.store"}) - {
+    "mcp", "mcp_types", "starlette", "uvicorn", "httpx2", "pydantic",
+}  # fmt: skip
+"""What the processes that speak MCP may not load: everything heavy but MCP and what it brings."""
 
 FORBIDDEN = {
     # entry point -> what a fresh interpreter may not have loaded after importing it
@@ -39,6 +44,11 @@ FORBIDDEN = {
         "websockets",
     },
     "jarvis_daemon.protocol.client": HEAVY | DAEMON_ONLY | {"rich", "textual", "typer"},
+    "jarvis_cli.commands.mcp": HEAVY | DAEMON_ONLY | {"asyncio", "msgspec", "rich", "textual", "websockets"},
+    "jarvis_daemon.mcp_bridge.__main__": HEAVY | DAEMON_ONLY | {"jarvis_cli", "jarvis_daemon.store", "typer"},
+    "jarvis_daemon.mcp_bridge.server": DAEMON_OF_MCP | {"jarvis_daemon.front"},
+    "jarvis_daemon.front.worker": HEAVY | DAEMON_ONLY | {"jarvis_cli", "jarvis_daemon.store", "typer"},
+    "jarvis_daemon.front.app": DAEMON_OF_MCP,
 }  # fmt: skip
 
 STANDARD_LIBRARY_ONLY = ["errors", "health", "launch", "locate", "mirror", "plain", "spawn", "text"]
@@ -47,7 +57,7 @@ STANDARD_LIBRARY_ONLY = ["errors", "health", "launch", "locate", "mirror", "plai
 APART = {
     # rooms beside the layers -> the rooms they may import
     "simulator": set[str](),
-    "front": {"protocol"},
+    "front": {"protocol", "mcp_bridge"},  # it serves the same MCP server over HTTP
     "mcp_bridge": {"protocol"},
     "worker": {"protocol"},
 }
@@ -95,7 +105,8 @@ def test_layers_hold() -> None:
 def test_every_library_we_import_is_declared() -> None:
     """What comes along with another library may go away with it."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    declared = {re.split(r"[^A-Za-z0-9-]", text)[0] for text in project["dependencies"]}
+    wanted = [*project["dependencies"], *project["optional-dependencies"]["mcp"]]
+    declared = {re.split(r"[^A-Za-z0-9-]", text)[0] for text in wanted}
     imported_as = {name.replace("-", "_") for name in declared} | {"yaml"}
     graph = grimp.build_graph("jarvis_cli", "jarvis_daemon", include_external_packages=True, cache_dir=None)
     external = {module for module in graph.modules if graph.is_module_squashed(module)}
