@@ -39,6 +39,10 @@ def incidents(ctx: Any, args: list[str], incomplete: str) -> list[Any]:
     return [item for item in names("incidents") if item[0].startswith(incomplete)]
 
 
+def approvals(ctx: Any, args: list[str], incomplete: str) -> list[Any]:
+    return [item for item in names("approvals") if item[0].startswith(incomplete)]
+
+
 def _cached() -> dict[str, list[Any]] | None:
     path = places().runtime_dir / "names.json"
     try:
@@ -72,6 +76,11 @@ def _ask() -> dict[str, list[Any]]:
         ],
         "incidents": [
             [i.get("id"), i.get("title")] for i in state.get("incidents", {}).values() if i.get("status") == "open"
+        ],
+        "approvals": [
+            [a.get("id"), a.get("summary")]
+            for a in state.get("approvals", {}).values()
+            if a.get("status") == "pending"
         ],
     }
     _keep(found)

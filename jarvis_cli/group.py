@@ -142,7 +142,7 @@ class Command(TyperCommand):
                 param.metavar = name if param.required else f"[{name}]"
         own = {name for param in self.params for name in param.opts}
         self.global_params = [option for option in global_options() if not own & set(option.opts)]
-        self.format_params = output_options() if self.reading else []
+        self.format_params = [o for o in output_options() if not own & set(o.opts)] if self.reading else []
         self.params = [*self.params, *self.format_params, *self.global_params]
 
     def format_options(self, ctx: Any, formatter: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, cast
@@ -18,6 +18,9 @@ from jarvis_daemon.protocol.plain import PlainClient
 from jarvis_daemon.protocol.version import VERSION
 
 TIMEOUT_S: Final = 10.0
+
+Links = Callable[[], contextlib.AbstractContextManager[PlainClient]]
+"""Makes one session with the daemon after another."""
 
 
 @dataclass
@@ -91,6 +94,16 @@ class Session:
                     f"The daemon is version {theirs}, this command {VERSION}; `jarvis daemon restart` evens them."
                 )
             yield link
+
+    @contextlib.contextmanager
+    def links(self, *, role: str = "operator") -> Iterator[Links]:
+        """What makes one session after another, for commands that ask a person in between: an idle session would
+        be cut. Over SSH all of them share one connection."""
+        if self.remote is None:
+            yield lambda: self.link(role=role)
+            return
+        with self.socket() as path:
+            yield lambda: connect(path, self.timeout_s, role=role)
 
     @contextlib.contextmanager
     def _attached(self, *, start: bool, role: str) -> Iterator[PlainClient]:

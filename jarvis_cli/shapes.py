@@ -39,6 +39,14 @@ INCIDENT: Final = (
 SILENCE: Final = ("id", "condition", "target", "reason", "by", "starts_at", "ends_at", "maintenance")
 EVENT: Final = ("seq", "at", "kind", "severity", "text", "target", "data", "cluster")
 SERVICE: Final = ("name", "status", "pid", "started_at", "heartbeat_at", "restarts", "last_error")
+APPROVAL: Final = (
+    "id", "tool", "tier", "args", "target", "target_name", "summary", "effects", "asked_by", "asked_at",
+    "expires_at", "status", "answered_by", "answered_at", "outcome", "pin_needed", "cluster",
+)  # fmt: skip
+KILLSWITCH: Final = ("engaged", "since_at", "by", "reason")
+AUDIT: Final = (
+    "id", "at", "kind", "call_id", "principal", "tool", "tier", "target", "args", "data", "prev", "hash",
+)  # fmt: skip
 CLIENT: Final = ("id", "client", "version", "role", "pid", "uid", "connected_at", "sent_bytes", "pending")
 
 _TIMES: Final = frozenset({"at", "silenced_until"})
@@ -95,6 +103,12 @@ def tasks(state: State) -> list[Entity]:
     return sorted(found, key=lambda t: (t.get("status") != "running", -(t.get("started_at") or 0.0)))
 
 
+def killswitch(state: State) -> Entity | None:
+    """The kill switch; None where the daemon tells nothing of one."""
+    found = state.get("killswitch", {}).get("killswitch:main")
+    return None if found is None else shape(found, KILLSWITCH)
+
+
 _SEVERITY: Final = {"critical": 0, "error": 1, "warning": 2, "info": 3}
 
 
@@ -141,6 +155,7 @@ def status(state: State, now: float, *, simulated: bool) -> Entity:
         "now": rfc3339(now),
         "health": level,
         "reasons": reasons,
+        "killswitch": killswitch(state),
         "quorum": quorum(clusters[0]) if clusters else None,
         "clusters": [
             {

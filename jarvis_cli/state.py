@@ -27,8 +27,12 @@ class Picture:
 
 
 def picture(link: PlainClient, *topics: str, wait_s: float = FIRST_PICTURE_S, timeout_s: float = 10.0) -> Picture:
-    """The state of ``topics``. Where the cluster has not been seen yet, wait for it, but at most ``wait_s``:
-    then what is known is told with its age, as ever."""
+    """The state of ``topics``, and always whether the kill switch is engaged.
+
+    Where the cluster has not been seen yet, wait for it, but at most ``wait_s``: then what is known is told with
+    its age, as ever.
+    """
+    topics = tuple(dict.fromkeys((*topics, "approvals")))
     answer = link.call("state.get", {"topics": list(topics)})
     if "cluster" in topics and wait_s > 0 and not _settled(answer):
         link.settimeout(wait_s + timeout_s)

@@ -204,11 +204,18 @@ def age_note(state: State, now: float) -> Cell:
 def footer(look: Look, state: State, now: float, *, simulated: bool) -> Iterator[str]:
     """The last lines of a table: how old the picture is, and whether it is a real one."""
     parts = [age_note(state, now)] if "sources" in state else []
+    parts += killed(state)
     if simulated:
         parts.append(Cell("SIMULATED", "warn"))
     if parts:
         yield ""
         yield headline(parts, look)
+
+
+def killed(state: State) -> list[Cell]:
+    """``KILLED`` while the kill switch is engaged."""
+    switch = state.get("killswitch", {}).get("killswitch:main") or {}
+    return [Cell("KILLED", "bad")] if switch.get("engaged") else []
 
 
 def quorum_note(cluster: Entity) -> Cell:

@@ -7,8 +7,9 @@ from typing import Any, Literal
 
 import typer
 
-from jarvis_cli import complete, names, shapes, views
-from jarvis_cli.group import Reading, noun
+from jarvis_cli import acting, complete, names, shapes, views
+from jarvis_cli.commands.console import console
+from jarvis_cli.group import Command, Reading, noun
 from jarvis_cli.session import session
 from jarvis_cli.shapes import GUEST, Entity
 from jarvis_cli.state import picture, show_picture
@@ -140,3 +141,7 @@ def snapshot_table(snapshots: list[dict[str, Any]]) -> Table:
             "yes" if snapshot.get("vmstate") else "no", str(snapshot.get("description") or "-"),
         )  # fmt: skip
     return table
+
+
+acting.add(app, "guest")
+app.command("console", cls=Command)(console)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import typer
 
-from jarvis_cli import complete, names, shapes, views
+from jarvis_cli import acting, complete, names, shapes, views
 from jarvis_cli.group import Reading, noun
 from jarvis_cli.session import session
 from jarvis_cli.shapes import NODE, Entity
@@ -96,3 +96,6 @@ def _cpu(node: Entity) -> str:
 def _with_share(used: float | None, total: float | None) -> str | None:
     text, part = views.of(used, total), share(ratio(used, total))
     return f"{text} ({part})" if isinstance(text, str) and part else None
+
+
+acting.add(app, "node")

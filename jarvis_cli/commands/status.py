@@ -67,6 +67,7 @@ def header(state: State, now: float, look: Look, *, simulated: bool) -> Iterator
     parts = [Cell(", ".join(str(c.get("name")) for c in clusters) or "no cluster yet", "bold"), word]
     parts += [views.quorum_note(cluster) for cluster in clusters]
     parts.append(views.age_note(state, now))
+    parts += views.killed(state)
     if simulated:
         parts.append(Cell("SIMULATED", "warn"))
     yield views.headline(parts, look)
