@@ -1,4 +1,4 @@
-"""Readings from the nodes by SSH: one connection a node, kept open; one command a reading.
+"""Readings from the nodes by SSH: one connection a node, kept open; one command a reading. Acts have their own.
 
 A host key counts only when it is pinned in our own known_hosts file, and nothing here pins by itself: that is
 ``pin_host_key``, called by setup after a person compared the fingerprint. asyncssh is imported with the first
@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,9 +19,11 @@ from jarvis_daemon.clock import Clock
 from jarvis_daemon.cluster.addresses import require_loopback
 from jarvis_daemon.cluster.ssh_keys import Target, host_key_error, make_client, trusted_keys
 from jarvis_daemon.cluster.ssh_reading import Reading, parse_reading, reading_command
+from jarvis_daemon.cluster.ssh_run import Ran, command_line, reading, run
 from jarvis_daemon.protocol.errors import JarvisError
 from jarvis_daemon.protocol.text import clean
 from jarvis_daemon.settings import ClusterSettings
+from jarvis_daemon.tools import Act
 
 if TYPE_CHECKING:
     import asyncssh
@@ -82,6 +84,60 @@ class SshNodes:
             except asyncio.CancelledError:
                 self._drop(node)
                 raise
+
+    async def ask(
+        self, name: str, node: str, address: str | None = None, *, timeout_s: float | None = None, **values: str
+    ) -> Ran:
+        """Run the reading command ``name`` of ``ssh_run.READS``. Raises as ``read``, and ``timed_out``."""
+        line = command_line(reading(name, values))
+        async with self.connected(node, address) as connection:
+            return await self._within(node, run(connection, line), timeout_s or self._settings.timeout_s)
+
+    async def act(
+        self, act: Act, what: str, node: str, argv: Sequence[str], address: str | None = None, *,
+        timeout_s: float = 60.0,
+    ) -> Ran:  # fmt: skip
+        """Run ``argv`` under the gate's permit, on a connection of its own; ``what`` names it for the audit.
+
+        Sent once, never again. Raises as ``read`` and by the permit before anything is sent; ``timed_out`` or
+        ``cluster_unreachable`` after it: then nobody knows what the command did.
+        """
+        line = command_line(argv)
+        async with self.connected(node, address) as connection, act.step(what):
+            return await self._within(node, run(connection, line), timeout_s)
+
+    @contextlib.asynccontextmanager
+    async def connected(self, node: str, address: str | None = None) -> AsyncIterator[asyncssh.SSHClientConnection]:
+        """A connection of one's own, so that a hanging command holds up no reading. Raises as ``read``."""
+        if not self.enabled:
+            raise JarvisError("unavailable", "SSH to the nodes is off", next="Set cluster.ssh.enabled = true.")
+        target = self.target(node, address)
+        try:
+            async with asyncio.timeout(self._settings.timeout_s):
+                connection = await self._connect(target)
+        except TimeoutError:
+            raise _unreachable(target, f"no answer within {self._settings.timeout_s:g} s") from None
+        try:
+            yield connection
+        finally:
+            connection.abort()
+
+    async def _within(self, node: str, work: Coroutine[Any, Any, Ran], timeout_s: float) -> Ran:
+        import asyncssh
+
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await work
+        except TimeoutError:
+            raise JarvisError(
+                "timed_out", f"The command on {node} did not end within {timeout_s:g} s",
+                next="Look on the node whether it still runs.",
+            ) from None  # fmt: skip
+        except (asyncssh.Error, OSError) as error:
+            raise JarvisError(
+                "cluster_unreachable", f"The connection to {node} broke while the command ran", why=_reason(error),
+                data={"node": node},
+            ) from None  # fmt: skip
 
     async def close(self) -> None:
         connections = list(self._connections.values())

@@ -48,6 +48,18 @@ class Node:
         self.overheat: Ramp | None = None
         self.booted_at = timeline.now - (3 + 60 * curves.unit(self.seed)) * 86400
         self.services = dict.fromkeys((*PVE_SERVICES, *spec.services), "active")
+        self.service_since: dict[str, float] = {}
+        """Unit to the wall time of its last restart, where that was after the boot."""
+        self.broken_services: set[str] = set()
+        """Units that fail again right after every start."""
+        self.hanging_commands: set[str] = set()
+        """First words of commands that never come to an end."""
+        self.refused_commands: set[str] = set()
+        """How commands begin that end with "Access denied"."""
+        self.journal_padding = 0
+        """Characters behind each line of the journal."""
+        self.commands: list[str] = []
+        """What shells were asked to do here, the last ones."""
         self.temperature_c = IDLE_C + 8.0
         self.netin = self.netout = 0.0
         self.sampled_at = timeline.elapsed
@@ -76,7 +88,18 @@ class Node:
             self.netin = self.netout = 0.0
             self.sampled_at = self._timeline.elapsed
             self.services = dict.fromkeys(self.services, "active")
+            self.service_since.clear()
         self.power = power
+
+    def active_since(self, unit: str) -> float:
+        """Seconds after the boot at which ``unit`` became active."""
+        since = self.service_since.get(unit)
+        return 12.0 if since is None else max(12.0, since - self.booted_at)
+
+    def start_service(self, unit: str) -> None:
+        """Start or restart it; one that is broken falls at once."""
+        self.services[unit] = "failed" if unit in self.broken_services else "active"
+        self.service_since[unit] = self._timeline.now
 
     def was_on(self, wall: float) -> bool:
         for since, on in reversed(self.history):

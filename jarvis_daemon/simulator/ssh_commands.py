@@ -24,6 +24,12 @@ class Answer:
     stdout: str = ""
     stderr: str = ""
     exit_code: int = 0
+    hangs: bool = False
+    """It never ends."""
+
+
+KEPT_COMMANDS: Final = 200
+_WRAPPERS: Final = {"env", "timeout"}
 
 
 def run(world: World, name: str, command: str) -> Answer:
@@ -33,8 +39,8 @@ def run(world: World, name: str, command: str) -> Answer:
         words = shlex.split(command)
     except ValueError:
         return Answer(stderr="bash: -c: line 1: unexpected EOF while looking for matching quote\n", exit_code=2)
-    while words and ("=" in words[0] and words[0].split("=")[0].isidentifier()):
-        words = words[1:]
+    node.commands = [*node.commands[-KEPT_COMMANDS:], command]
+    words = _unwrapped(words)
     words = [word for word in words if word != "2>/dev/null"]
     if not words:
         return Answer()
@@ -42,10 +48,28 @@ def run(world: World, name: str, command: str) -> Answer:
         if words[3:4] == ["jarvis-reading"]:
             return _reading(node, words[2], words[4:])
         return run(world, name, words[2])
-    found = _COMMANDS.get(words[0].rsplit("/", 1)[-1])
+    program = words[0].rsplit("/", 1)[-1]
+    if program in node.hanging_commands:
+        return Answer(hangs=True)
+    if any(" ".join(words).startswith(refused) for refused in node.refused_commands):
+        return Answer(stderr=f"Failed to run {program}: Access denied\n", exit_code=1)
+    found = _COMMANDS.get(program)
     if found is None:
         return Answer(stderr=f"bash: line 1: {words[0]}: command not found\n", exit_code=127)
     return found(world, node, words)
+
+
+def _unwrapped(words: list[str]) -> list[str]:
+    """Without assignments, ``env`` and ``timeout`` before the command."""
+    while words:
+        if words[0] in _WRAPPERS:
+            rest = itertools.dropwhile(lambda word: word.startswith("-"), words[1:])
+            words = list(rest)[1:] if words[0] == "timeout" else list(rest)
+        elif "=" in words[0] and words[0].split("=")[0].isidentifier():
+            words = words[1:]
+        else:
+            break
+    return words
 
 
 def _reading(node: Node, script: str, services: list[str]) -> Answer:
@@ -143,6 +167,8 @@ def _show(node: Node, unit: str, words: list[str]) -> str:
         "LoadState": "loaded" if state else "not-found", "ActiveState": state or "inactive",
         "SubState": {"active": "running", "failed": "failed"}.get(state or "", "dead"),
         "Result": "exit-code" if state == "failed" else "success", "NRestarts": "5" if state == "failed" else "0",
+        "ActiveEnterTimestampMonotonic": str(int(node.active_since(unit) * 1e6)) if state == "active" else "0",
+        "Description": unit,
         "MainPID": "0" if state != "active" else str(700 + sum(map(ord, unit))),
     }  # fmt: skip
     wanted: list[str] = []
@@ -172,7 +198,10 @@ def _change(node: Node, verb: str, units: list[str]) -> Answer:
     for unit in units:
         if unit not in node.services:
             return Answer(stderr=f"Failed to {verb} {unit}.service: Unit {unit}.service not found.\n", exit_code=5)
-        node.services[unit] = "inactive" if verb == "stop" else "active"
+        if verb == "stop":
+            node.services[unit] = "inactive"
+        else:
+            node.start_service(unit)
     return Answer()
 
 
@@ -186,12 +215,16 @@ def _do_journalctl(world: World, node: Node, words: list[str]) -> Answer:
     if unit is None or unit not in node.services:
         return Answer("-- No entries --\n")
     stamp = time.strftime("%b %d %H:%M:%S", time.gmtime(node.time() - 30))
+    told = [f"Started {unit}.service."]
     if node.services[unit] == "failed":
-        return Answer(
-            f"{stamp} {node.name} systemd[1]: {unit}.service: Main process exited, code=exited, status=1/FAILURE\n"
-            f"{stamp} {node.name} systemd[1]: {unit}.service: Failed with result 'exit-code'.\n"
-        )
-    return Answer(f"{stamp} {node.name} systemd[1]: Started {unit}.service.\n")
+        told = [
+            f"{unit}.service: Main process exited, code=exited, status=1/FAILURE",
+            f"{unit}.service: Failed with result 'exit-code'.",
+        ]
+    if node.journal_padding:
+        wanted = next((int(w.removeprefix("--lines=")) for w in words if w.startswith("--lines=")), 100)
+        told = [text + " " + "x" * node.journal_padding for text in told * wanted][-wanted:]
+    return Answer("".join(f"{stamp} {node.name} systemd[1]: {text}\n" for text in told))
 
 
 def _do_docker(world: World, node: Node, words: list[str]) -> Answer:

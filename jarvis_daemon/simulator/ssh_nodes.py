@@ -89,6 +89,8 @@ class SshNode:
             return
         await self._awake.wait()
         answer = run(self._world, self._name, command)
+        if answer.hangs:
+            await asyncio.Event().wait()
         process.stdout.write(answer.stdout)
         process.stderr.write(answer.stderr)
         process.exit(answer.exit_code)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from jarvis_daemon.cluster.tools import looks, power
+from jarvis_daemon.cluster.tools import looks, power, services
 from jarvis_daemon.cluster.tools.hands import Hands
 from jarvis_daemon.tools import Registry
 
-FILES = (looks, power)
+FILES = (looks, power, services)
 """Each has ``specs(hands) -> list[ToolSpec]``."""
 
 

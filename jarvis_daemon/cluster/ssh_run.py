@@ -1,0 +1,95 @@
+"""Commands on nodes: the fixed set of reading ones, and how one command runs to its end or its deadline.
+
+Nothing here decides what may run: reads are this table and no other; whatever acts goes through ``SshNodes.act``,
+which takes the gate's permit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from jarvis_daemon.protocol.errors import JarvisError
+from jarvis_daemon.protocol.text import clean, clean_block
+
+if TYPE_CHECKING:
+    import asyncssh
+
+OUTPUT_MAX_BYTES: Final = 256 * 1024
+"""Kept of each stream; what comes behind it is read and thrown away, so the command can end."""
+ARGV_MAX: Final = 8192
+UNIT: Final = r"[A-Za-z0-9@_][A-Za-z0-9:_.@\\-]{0,199}"
+_VALUES: Final[Mapping[str, str]] = {
+    "unit": UNIT, "lines": r"[1-9][0-9]{0,4}", "since": r"[0-9]{1,12}", "path": r"/[A-Za-z0-9._/@:+ -]{0,200}",
+}  # fmt: skip
+SHOWN: Final = "Id,LoadState,ActiveState,SubState,Result,NRestarts,MainPID,ActiveEnterTimestampMonotonic,Description"
+READS: Final[Mapping[str, tuple[str, ...]]] = {
+    "service_show": ("env", "LC_ALL=C", "TZ=UTC", "systemctl", "show", f"--property={SHOWN}", "--", "{unit}"),
+    "service_active": ("systemctl", "is-active", "--", "{unit}"),
+    "journal": ("env", "LC_ALL=C", "journalctl", "--no-pager", "--output=short-iso", "--lines={lines}",
+                "--since=-{since}s", "--unit={unit}"),
+    "mounts": ("findmnt", "--json", "--list", "--types", "nfs,nfs4,cifs,smb3", "--output", "TARGET,SOURCE,FSTYPE"),
+    "mount_alive": ("timeout", "--signal=KILL", "3", "stat", "--file-system", "--format=%b %f %S", "--", "{path}"),
+    "zfs_pools": ("zpool", "list", "-H", "-p", "-o", "name,size,alloc,free,health"),
+}  # fmt: skip
+"""Exact argument vectors; a placeholder takes a value that matches its pattern as a whole, nothing else."""
+
+
+class Ran(msgspec.Struct, kw_only=True):
+    """What a command came to. Text is clean; ``truncated``: more came than was kept."""
+
+    exit_code: int | None = None
+    """None when the command was ended by a signal or its connection broke."""
+    stdout: str = ""
+    stderr: str = ""
+    truncated: bool = False
+
+
+def reading(name: str, values: Mapping[str, str]) -> list[str]:
+    """The argument vector of the read ``name``. Raises ``invalid_params`` for a value that does not fit."""
+    for key, value in values.items():
+        if not re.fullmatch(_VALUES[key], value):
+            raise JarvisError("invalid_params", f"{clean(value, limit=80)!r} cannot be a {key}")
+    return [part.format(**values) for part in READS[name]]
+
+
+def command_line(argv: Sequence[str]) -> str:
+    """One line that any POSIX shell splits into exactly ``argv`` again. Raises ``invalid_params``."""
+    if not argv or not argv[0]:
+        raise JarvisError("invalid_params", "There is no command")
+    if any(not part.isprintable() for part in argv) or sum(len(part) + 3 for part in argv) > ARGV_MAX:
+        raise JarvisError("invalid_params", "The command is too long or holds control characters")
+    return shlex.join(argv)
+
+
+async def run(connection: asyncssh.SSHClientConnection, line: str) -> Ran:
+    """Run one command to its end, stdin closed. Bounded by the caller's deadline; raises what asyncssh raises."""
+    import asyncssh
+
+    async with await connection.create_process(line, stdin=asyncssh.DEVNULL, encoding=None) as process:
+        (out, more_out), (err, more_err) = await asyncio.gather(_drain(process.stdout), _drain(process.stderr))
+        await process.wait_closed()
+        code = process.exit_status
+    return Ran(
+        exit_code=code if code is not None and code >= 0 else None, truncated=more_out or more_err,
+        stdout=_text(out), stderr=_text(err),
+    )  # fmt: skip
+
+
+async def _drain(stream: asyncssh.SSHReader[bytes]) -> tuple[bytes, bool]:
+    """Everything up to the limit, and whether there was more."""
+    kept, more = bytearray(), False
+    while chunk := await stream.read(65536):
+        room = OUTPUT_MAX_BYTES - len(kept)
+        kept += chunk[: max(0, room)]
+        more = more or len(chunk) > room
+    return bytes(kept), more
+
+
+def _text(raw: bytes) -> str:
+    return clean_block(raw.decode("utf-8", "replace"), limit=OUTPUT_MAX_BYTES)

@@ -1,0 +1,148 @@
+"""Tools on services and nodes, through the gate and over SSH and the API, against the simulated homelab."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from jarvis_daemon.simulator.nodes import Node
+from tests.integration.node_house import AGENT, NodeHouse
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+def _settings(settings: Any) -> None:
+    settings.conditions.services["Home"] += ["corosync", "jarvis-daemon"]
+    settings.tools.protected = ["pve/filebrowser"]
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def house() -> AsyncIterator[NodeHouse]:
+    async with NodeHouse(change=_settings) as made:
+        made.lab.world.nodes["Home"].services["jarvis-daemon"] = "active"
+        await made.until(lambda: all(n in made.room.scene.units for n in ("Home", "pve", "agent1")))
+        yield made
+
+
+@pytest.fixture
+def home(house: NodeHouse) -> Node:
+    """The simulated node, whole again after the test."""
+    return house.lab.world.nodes["Home"]
+
+
+# --- services ----------------------------------------------------------------------------------------------
+
+
+async def test_services_are_listed_with_what_they_do(house: NodeHouse) -> None:
+    listed = await house.call("list_services", AGENT)
+    rows = {(r["node"], r["service"]): r for r in listed.result["services"]}
+    assert rows["Home", "smbd"]["state"] == "active"
+    of_node = await house.call("list_services", AGENT, node="Home")
+    rows = {(r["node"], r["service"]): r for r in of_node.result["services"]}
+    assert rows["Home", "smbd"]["listed"]
+    assert not rows["Home", "pveproxy"]["listed"]
+    assert ("pve", "smbd") not in rows
+
+
+async def test_status_and_journal_are_asked_of_the_node(house: NodeHouse) -> None:
+    status = await house.call("get_service_status", AGENT, node="pve", service="smbd.service")
+    assert (status.result["active_state"], status.result["sub_state"]) == ("active", "running")
+    journal = await house.call("get_journal", AGENT, node="pve", service="smbd", lines=5)
+    assert (journal.outcome, journal.tainted) == ("done", True)
+    assert "Started smbd.service." in journal.result["lines"][-1]
+
+
+async def test_fifty_megabytes_of_journal_are_capped(house: NodeHouse, home: Node) -> None:
+    home.journal_padding = 50_000_000
+    journal = await house.call("get_journal", node="Home", service="smbd", lines=1)
+    home.journal_padding = 0
+    assert (journal.outcome, journal.result["truncated"]) == ("done", True)
+    assert sum(map(len, journal.result["lines"])) < 300_000
+
+
+@pytest.mark.parametrize(
+    ("name", "args", "code"),
+    [
+        ("get_journal", {"node": "Home", "service": "smbd; reboot"}, "invalid_params"),
+        ("get_journal", {"node": "Home", "service": "--all"}, "invalid_params"),
+        ("get_journal", {"node": "Home", "service": "smbd", "lines": 100000}, "invalid_params"),
+        ("get_service_status", {"node": "mars", "service": "smbd"}, "not_found"),
+        ("restart_service", {"node": "Home", "service": "nosuch"}, "not_found"),
+        ("restart_service", {"node": "Home", "service": "cron"}, "refused"),
+        ("restart_service", {"node": "pve", "service": "llama-server"}, "not_found"),
+        ("restart_service", {"node": "Home", "service": "corosync"}, "refused"),
+        ("restart_service", {"node": "Home", "service": "jarvis-daemon"}, "refused"),
+        ("restart_service", {"node": "pve", "service": "ssh"}, "refused"),
+    ],
+)
+async def test_refusals_of_services_reach_no_node(
+    house: NodeHouse, name: str, args: dict[str, Any], code: str
+) -> None:
+    outcome = await house.call(name, **args)
+    assert (outcome.outcome, outcome.code) == ("refused", code), outcome.text
+    for node in house.lab.world.nodes.values():
+        assert not any("restart" in command for command in node.commands)
+
+
+@pytest.mark.parametrize(
+    ("node", "service", "tier"),
+    [
+        ("Home", "smbd", "yellow"), ("Home", "smbd.service", "yellow"), ("pve", "filebrowser", "red"),
+        ("Home", "corosync", "black"), ("agent", "corosync.service", "black"), ("pve", "pve-cluster", "black"),
+        ("pve", "pve-ha-lrm", "black"), ("pve", "ssh", "black"), ("Home", "jarvis-daemon", "black"),
+    ],
+)  # fmt: skip
+async def test_tiers_of_restarts(house: NodeHouse, node: str, service: str, tier: str) -> None:
+    assert (await house.plan("restart_service", node=node, service=service)).tier == tier
+
+
+async def test_a_restarted_service_is_read_back(house: NodeHouse, home: Node) -> None:
+    outcome = await house.call("restart_service", node="Home", service="smbd")
+    assert (outcome.outcome, outcome.text) == ("verified", "smbd on Home has been restarted.")
+    before, after = outcome.evidence["active_since_us"]
+    assert after > before
+    assert outcome.evidence["states"] == ["active", "active"]
+    assert sum("systemctl restart -- smbd" in command for command in home.commands) == 1
+
+
+async def test_a_failed_service_is_restarted(house: NodeHouse, home: Node) -> None:
+    home.services["smbd"] = "failed"
+    assert (await house.call("restart_service", node="Home", service="smbd")).outcome == "verified"
+    assert home.services["smbd"] == "active"
+
+
+async def test_a_service_that_falls_again_contradicts(house: NodeHouse, home: Node) -> None:
+    home.broken_services.add("smbd")
+    outcome = await house.call("restart_service", node="Home", service="smbd")
+    home.broken_services.clear()
+    home.services["smbd"] = "active"
+    assert (outcome.outcome, outcome.code) == ("contradicted", "refused")
+    assert "It is failed" in outcome.text
+
+
+async def test_a_restart_that_the_node_refuses_failed(house: NodeHouse, home: Node) -> None:
+    home.refused_commands.add("systemctl restart")
+    outcome = await house.call("restart_service", node="Home", service="smbd")
+    home.refused_commands.clear()
+    assert (outcome.outcome, outcome.code) == ("failed", "cluster_refused")
+    assert "Access denied" in outcome.why
+
+
+async def test_a_node_without_ssh_is_refused_before_anything(house: NodeHouse, home: Node) -> None:
+    await house.lab.fault("ssh-refused", "Home")
+    outcome = await house.call("restart_service", node="Home", service="smbd")
+    await house.lab.heal("Home")
+    assert (outcome.outcome, outcome.code) == ("refused", "cluster_unreachable")
+
+
+async def test_the_kill_switch_stops_a_restart(house: NodeHouse, home: Node) -> None:
+    count = len([c for c in home.commands if "restart" in c])
+    await house.tools.kill.set(True, by="test", reason="no")
+    outcome = await house.call("restart_service", node="Home", service="smbd")
+    looked = await house.call("get_service_status", node="Home", service="smbd")
+    await house.tools.kill.set(False, by="test", reason="")
+    assert (outcome.outcome, outcome.code, looked.outcome) == ("refused", "killed", "done")
+    assert len([c for c in home.commands if "restart" in c]) == count
