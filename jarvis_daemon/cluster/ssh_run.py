@@ -27,7 +27,9 @@ UNIT: Final = r"[A-Za-z0-9@_][A-Za-z0-9:_.@\\-]{0,199}"
 _VALUES: Final[Mapping[str, str]] = {
     "unit": UNIT, "lines": r"[1-9][0-9]{0,4}", "since": r"[0-9]{1,12}", "path": r"/[A-Za-z0-9._/@:+ -]{0,200}",
 }  # fmt: skip
-SHOWN: Final = "Id,LoadState,ActiveState,SubState,Result,NRestarts,MainPID,ActiveEnterTimestampMonotonic,Description"
+SHOWN: Final = (
+    "Id,LoadState,ActiveState,SubState,Result,NRestarts,MainPID,ActiveEnterTimestampMonotonic,Description"
+)
 READS: Final[Mapping[str, tuple[str, ...]]] = {
     "service_show": ("env", "LC_ALL=C", "TZ=UTC", "systemctl", "show", f"--property={SHOWN}", "--", "{unit}"),
     "service_active": ("systemctl", "is-active", "--", "{unit}"),
