@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -208,8 +209,12 @@ class Runner:
 
     def _intend(self, db: Database, job: Job, judged: Judgement) -> None:
         append(db, self._clock.now(), job.entry("intent", judged, {"plan": judged.plan, "key": job.key}))
-        if job.key is not None:
+        if job.key is None:
+            return
+        try:
             idempotency.begin(db, job.principal, job.key, job.key_hash, job.call_id, self._clock.now())
+        except sqlite3.IntegrityError:  # its twin was quicker by a moment
+            raise JarvisError("busy", "The same call with this key is on its way", next="Ask again.") from None
 
     async def _note(self, job: Job, judged: Judgement, outcome: m.ToolOutcome) -> None:
         """Outcome, idempotency and feed in one transaction."""

@@ -72,7 +72,7 @@ class Lamps:
         return Lit(level=args.level)
 
     async def peek(self, args: LampArgs, target: Target, act: Act) -> Lit:
-        return Lit(level=self.levels[args.lamp])
+        return Lit(level=self.levels.get(args.lamp, 0))
 
     async def sneak(self, args: LampArgs, target: Target, act: Act) -> Lit:
         """A read that tries to act."""
