@@ -183,8 +183,8 @@ def snapshot(world: World, guest: Guest, user: str, name: str, description: str,
         finally:
             guest.lock = None
             world.config_version += 1
-        parent = guest.snapshots[-1].name if guest.snapshots else None
-        guest.snapshots.append(Snapshot(name, description, int(world.now), parent, vmstate))
+        guest.snapshots.append(Snapshot(name, description, int(world.now), guest.parent, vmstate))
+        guest.parent = name
         return None
 
     return _run(world, guest, "snapshot", user, script())
@@ -208,6 +208,8 @@ def delete_snapshot(world: World, guest: Guest, user: str, name: str) -> str:
         for other in guest.snapshots:
             if other.parent == name:
                 other.parent = found.parent
+        if guest.parent == name:
+            guest.parent = found.parent
         return None
 
     return _run(world, guest, "delsnapshot", user, script())
@@ -223,6 +225,7 @@ def rollback(world: World, guest: Guest, user: str, name: str, start_after: bool
             yield 0.8, None
             guest.stop()
         yield 2.0, None
+        guest.parent = name
         if start_after or found.vmstate:
             guest.start()
         return None
@@ -243,8 +246,8 @@ def snapshot_rows(guest: Guest) -> list[dict[str, Any]]:
     current: dict[str, Any] = {"name": "current", "description": "You are here!", "digest": f"{guest.seed:08x}" * 5}
     if guest.spec.kind == "vm":
         current["running"] = int(guest.running)
-    if guest.snapshots:
-        current["parent"] = guest.snapshots[-1].name
+    if guest.parent is not None:
+        current["parent"] = guest.parent
     return [*rows, current]
 
 

@@ -106,10 +106,14 @@ def _parameter(words: list[str]) -> Parameter:
     )  # fmt: skip
 
 
+_SLASHES: Final = ("(?P<volume>[^/]+)", "(?P<volume>.+)")
+"""A volume's id may hold slashes."""
+
+
 @cache
 def _matcher() -> list[tuple[re.Pattern[str], str]]:
     paths = sorted({path for _, path in calls()})
-    return [(re.compile(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", path)), path) for path in paths]
+    return [(re.compile(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", path).replace(*_SLASHES)), path) for path in paths]
 
 
 def find(method: str, path: str) -> tuple[Call, dict[str, str]]:

@@ -75,7 +75,7 @@ class Backups:
     def by_node(self, job: BackupJobSpec) -> dict[str, tuple[int, ...]]:
         """The guests of ``job`` by the node they are on."""
         nodes: dict[str, list[int]] = {}
-        for vmid in job.guests:
+        for vmid in (known for known in job.guests if known in self._world.guests):
             nodes.setdefault(self._world.guests[vmid].node, []).append(vmid)
         return {node: tuple(vmids) for node, vmids in nodes.items()}
 

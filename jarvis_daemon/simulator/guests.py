@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 from jarvis_daemon.simulator import curves
@@ -40,6 +40,11 @@ class Guest:
         self.leak: Ramp | None = None
         self.pid = 0
         self.snapshots: list[Snapshot] = []
+        self.parent: str | None = None
+        """The snapshot that the guest as it is now comes from."""
+        self.pending: dict[str, int] = {}
+        """Changes of the specification that a running VM takes on with its next start."""
+        self.restored_at: float | None = None
         self.history: list[tuple[float, bool]] = []
         """(since, running), oldest first: what RRD would have recorded."""
         self.netin = self.netout = self.diskread = self.diskwrite = 0.0
@@ -59,6 +64,8 @@ class Guest:
         return f"{self.spec.kind.upper()} {self.vmid}"
 
     def start(self, at: float | None = None) -> None:
+        self.spec = replace(self.spec, **self.pending)  # type: ignore[arg-type]
+        self.pending = {}
         self.state = "running"
         self.started_at = self._timeline.now if at is None else at
         self.pid = 2000 + self.vmid % 30000
@@ -188,8 +195,8 @@ class Guest:
         return row
 
     def config(self) -> dict[str, Any]:
-        """What ``…/{vmid}/config`` tells."""
-        spec = self.spec
+        """What ``…/{vmid}/config`` tells, pending changes included."""
+        spec = replace(self.spec, **self.pending)  # type: ignore[arg-type]
         mac = f"BC:24:11:{self.vmid >> 16 & 255:02X}:{self.vmid >> 8 & 255:02X}:{self.vmid & 255:02X}"
         size = f"{spec.disk_bytes // GIB}G"
         row: dict[str, Any] = {

@@ -21,7 +21,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-from jarvis_daemon.simulator import guest_calls, node_calls  # noqa: F401  (they register their calls)
+from jarvis_daemon.simulator import guest_calls, guest_life, node_calls  # noqa: F401  (they register their calls)
 from jarvis_daemon.simulator.access import DAEMON_TOKEN
 from jarvis_daemon.simulator.certificates import Certificate, make_certificate, make_ssh_key
 from jarvis_daemon.simulator.http_server import Listener

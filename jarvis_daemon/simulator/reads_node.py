@@ -252,6 +252,43 @@ def disks(context: Context) -> list[dict[str, Any]]:
     }]  # fmt: skip
 
 
+@answers("GET", "/nodes/{node}/disks/zfs")
+def zfs(context: Context) -> list[dict[str, Any]]:
+    """One pool where a storage of the kind lies on the node."""
+    node = node_of(context)
+    rows = []
+    for spec in context.world.inventory.storages:
+        disk = context.world.disk(spec.name, node.name)
+        if spec.type == "zfspool" and disk is not None:
+            used = disk.used()
+            rows.append({
+                "name": spec.name, "size": spec.size_bytes, "alloc": used, "free": spec.size_bytes - used, "frag": 12,
+                "dedup": 1.0, "health": "ONLINE",
+            })  # fmt: skip
+    return rows
+
+
+@answers("GET", "/nodes/{node}/firewall/options")
+def firewall_options(context: Context) -> dict[str, Any]:
+    node_of(context)
+    return {"enable": 1, "digest": "0" * 40, "log_level_in": "nolog"}
+
+
+@answers("GET", "/nodes/{node}/firewall/rules")
+def firewall_rules(context: Context) -> list[dict[str, Any]]:
+    node_of(context)
+    return [
+        {"pos": 0, "type": "in", "action": "ACCEPT", "enable": 1, "proto": "tcp", "dport": "8006",
+         "source": "192.168.1.0/24", "comment": "the web interface from home", "digest": "0" * 40},
+        {"pos": 1, "type": "in", "action": "DROP", "enable": 0, "digest": "0" * 40},
+    ]  # fmt: skip
+
+
+@answers("GET", "/cluster/firewall/options")
+def cluster_firewall_options(context: Context) -> dict[str, Any]:
+    return {"enable": 0, "policy_in": "DROP", "digest": "0" * 40}
+
+
 @answers("GET", "/nodes/{node}/disks/smart")
 def smart(context: Context) -> dict[str, Any]:
     if context.values["disk"] != "/dev/nvme0n1":

@@ -51,8 +51,14 @@ class Replication:
         return job.last_try + (RETRY_S if job.fail_count else EVERY_S)
 
     def _due(self, job: Job) -> None:
+        if job.id not in self.jobs:
+            return
         self.run(job)
         self._world.timeline.after_real(RETRY_S if job.fail_count else EVERY_S, lambda: self._due(job))
+
+    def forget(self, vmid: int) -> None:
+        """The guest is gone, its jobs with it."""
+        self.jobs = {key: job for key, job in self.jobs.items() if job.vmid != vmid}
 
     def run(self, job: Job) -> None:
         """One run of ``job``, now."""

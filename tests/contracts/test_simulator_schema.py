@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from jarvis_daemon.simulator import guest_calls, node_calls, reads_cluster, reads_node  # noqa: F401
+from jarvis_daemon.simulator import guest_calls, guest_life, node_calls, reads_cluster, reads_node  # noqa: F401
 from jarvis_daemon.simulator.api_table import Call, calls
 from jarvis_daemon.simulator.pve_api import CALLS
 
@@ -62,7 +62,7 @@ def test_a_call_asks_the_permission_of_9_1_3(call: Call, newest: Schema) -> None
     elif isinstance(call.check, tuple):
         path, privileges, any_of = call.check
         assert check[:3] == ["perm", path, list(privileges)]
-        assert any_of == ("any" in check[3:])
+        assert any_of == ("any" in check[3:]) or len(privileges) == 1
 
 
 @pytest.mark.parametrize("call", calls().values(), ids=lambda call: f"{call.method} {call.path}")
