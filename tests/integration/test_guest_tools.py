@@ -47,6 +47,16 @@ def locked(guest: SimGuest, lock: str = "backup") -> Iterator[None]:
         guest.lock = None
 
 
+class Forgetful(list[Any]):
+    """A list that neither takes nor gives up anything."""
+
+    def append(self, thing: Any) -> None:
+        return
+
+    def remove(self, thing: Any) -> None:
+        return
+
+
 class TestPower:
     @pytest.mark.parametrize(("kind", "guest"), [("container", "gitea"), ("vm", "immich")], ids=["container", "vm"])
     async def test_down_and_up_again(self, house: GuestHouse, kind: str, guest: str) -> None:
@@ -197,3 +207,125 @@ class TestBadDays:
             await house.tools.kill.set(False, by="test", reason="")
         assert (refused.outcome, refused.code) == ("refused", "killed")
         assert not house.guest("jellyfin").running
+
+
+class TestReads:
+    async def test_guests_are_listed_and_narrowed(self, house: GuestHouse) -> None:
+        vms = await house.ask("get_vms", AGENT)
+        assert vms.tainted
+        assert {"management", "windows11"} <= {row["name"] for row in vms.result["guests"]}
+        assert all(row["kind"] == "vm" for row in vms.result["guests"])
+        media = await house.ask("get_containers", tag="media", node="agent1")
+        assert {row["name"] for row in media.result["guests"]} == {"plex", "jellyfin"}
+        assert media.result["total"] == 2
+        assert (await house.ask("get_vms", node="nowhere")).code == "not_found"
+        assert (await house.ask("get_vms", status="asleep")).code == "invalid_params"
+
+    async def test_a_configuration_hides_its_secrets(self, house: GuestHouse) -> None:
+        guest = house.guest("management")
+        plain = guest.config()
+        with changed(guest, "config", lambda: plain | {"cipassword": "hunter2"}):
+            done = await house.ask("get_guest_config", AGENT, guest="management")
+        assert done.outcome == "done"
+        assert done.tainted
+        assert done.result["config"]["cipassword"] == "(hidden)"
+        assert "hunter2" not in str(done)
+        assert done.result["config"]["cores"] == 4
+
+    async def test_addresses_or_why_not(self, house: GuestHouse) -> None:
+        done = await house.ask("get_guest_addresses", guest="plex")
+        assert [row["ip"] for row in done.result["addresses"]] == ["192.168.1.203"]
+        stopped = await house.ask("get_guest_addresses", guest="windows11")
+        assert (stopped.result["addresses"], stopped.result["why"]) == (None, "it does not run (stopped)")
+
+    async def test_backups_of_all_and_of_one(self, house: GuestHouse) -> None:
+        everything = await house.ask("get_backups", limit=5)
+        assert len(everything.result["backups"]) == 5
+        assert everything.result["total"] > 5
+        own = await house.ask("get_backups", guest="nextcloud", storage="externalhdd")
+        assert {row["guest"] for row in own.result["backups"]} == {"nextcloud"}
+        assert own.result["not_asked"] == {}
+        ages = [row["at"] for row in own.result["backups"]]
+        assert ages == sorted(ages, reverse=True)
+        assert (await house.ask("get_backups", storage="nowhere")).code == "not_found"
+
+
+class TestSnapshots:
+    @pytest.mark.parametrize("name", ["gitea", "immich"])
+    async def test_take_go_back_delete(self, house: GuestHouse, name: str) -> None:
+        guest = house.guest(name)
+        taken = await house.do("create_snapshot", guest=name, name="before-update", description="a try")
+        assert (taken.outcome, taken.text) == ("verified", f"Snapshot before-update of {name} is taken.")
+        assert taken.undo == {
+            "name": "delete_snapshot",
+            "args": {"guest": str(guest.vmid), "name": "before-update"},
+        }
+        listed = await house.ask("get_snapshots", guest=name)
+        assert [row["description"] for row in listed.result["snapshots"]] == ["a try"]
+        second = await house.do("create_snapshot", guest=name, name="second")
+        assert second.outcome == "verified"
+
+        plan = await house.plan("rollback_snapshot", guest=name, name="before-update", start=True)
+        assert (plan.tier, plan.needs) == ("red", "confirm")
+        assert "What changed on its disks since snapshot before-update is lost." in plan.effects
+        assert "It is stopped and started again." in plan.effects
+        back = await house.do("rollback_snapshot", guest=name, name="before-update", start=True)
+        assert (back.outcome, back.evidence) == ("verified", {"parent": "before-update"})
+        assert guest.running
+
+        plan = await house.plan("delete_snapshot", guest=name, name="second")
+        assert (plan.tier, plan.needs) == ("black", "typed_name")
+        for snapshot in ("second", "before-update"):
+            gone = await house.do("delete_snapshot", guest=name, name=snapshot)
+            assert gone.outcome == "verified"
+        assert guest.snapshots == []
+
+    @pytest.mark.parametrize("name", ["1st", "a", "a b", "../x", "x" * 41, "sn;ap"])
+    async def test_names_that_pve_refuses_are_refused(self, house: GuestHouse, name: str) -> None:
+        assert (await house.do("create_snapshot", guest="gitea", name=name)).code == "invalid_params"
+
+    @pytest.mark.parametrize(
+        ("tool", "args", "text"),
+        [
+            ("create_snapshot", {"guest": "gitea", "name": "current"}, "PVE's word"),
+            ("create_snapshot", {"guest": "gitea", "name": "x1", "with_memory": True}, "Only a running VM"),
+            ("create_snapshot", {"guest": "dev-sandbox", "name": "x1"}, "locked (backup)"),
+            ("create_snapshot", {"guest": "debian12-template", "name": "x1"}, "is a template"),
+            ("rollback_snapshot", {"guest": "gitea", "name": "nope"}, "gitea has no snapshot nope; it has none"),
+            ("delete_snapshot", {"guest": "gitea", "name": "nope"}, "gitea has no snapshot nope"),
+        ],
+    )
+    async def test_refusals(self, house: GuestHouse, tool: str, args: dict[str, Any], text: str) -> None:
+        refused = await house.do(tool, **args)
+        assert refused.outcome == "refused"
+        assert text in refused.text
+
+    async def test_a_snapshot_that_is_not_there_afterwards_contradicts(self, house: GuestHouse) -> None:
+        guest = house.guest("homepage")
+        kept, guest.snapshots = guest.snapshots, Forgetful()
+        try:
+            done = await house.do("create_snapshot", guest="homepage", name="lost")
+        finally:
+            guest.snapshots, guest.parent = kept, None
+        assert done.outcome == "contradicted"
+        assert "lost is not among the snapshots of homepage" in done.text
+
+    async def test_a_snapshot_that_stays_contradicts(self, house: GuestHouse) -> None:
+        guest = house.guest("homepage")
+        await house.do("create_snapshot", guest="homepage", name="stays")
+        guest.snapshots = Forgetful(guest.snapshots)
+        try:
+            gone = await house.do("delete_snapshot", guest="homepage", name="stays")
+        finally:
+            guest.snapshots, guest.parent = [], None
+        assert gone.outcome == "contradicted"
+        assert "stays is still among the snapshots of homepage" in gone.text
+
+    async def test_a_missing_privilege_fails_with_its_name(self, house: GuestHouse) -> None:
+        await house.lab.fault("api-403", "VM.Snapshot", path="/vms")
+        try:
+            done = await house.do("create_snapshot", guest="homepage", name="never")
+        finally:
+            await house.lab.heal()
+        assert (done.outcome, done.code) == ("failed", "cluster_denied")
+        assert "lacks VM.Snapshot on /vms/106" in done.text

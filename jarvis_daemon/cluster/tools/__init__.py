@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from jarvis_daemon.cluster.tools import looks, power, services
+from jarvis_daemon.cluster.tools import guest_reads, looks, power, services, snapshots, wake
 from jarvis_daemon.cluster.tools.hands import Hands
 from jarvis_daemon.tools import Registry
 
-FILES = (looks, power, services)
+FILES = (looks, guest_reads, power, snapshots, services, wake)
 """Each has ``specs(hands) -> list[ToolSpec]``."""
 
 
