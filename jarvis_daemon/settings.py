@@ -51,6 +51,17 @@ class SshSettings(Section):
     """Deadline of one command on a node, connection included."""
 
 
+class WakeSettings(Section):
+    """How a sleeping node is woken where no living node of the cluster can do it."""
+
+    macs: dict[str, Annotated[str, Field(pattern=r"^([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}$")]] = {}
+    """Node name to the address of its network card."""
+    address: str = "255.255.255.255"
+    """Where the magic packet goes: a broadcast address of the nodes' network."""
+    port: Annotated[int, Field(ge=1, le=65535)] = 9
+    """UDP port of the magic packet."""
+
+
 class ClusterSettings(Section):
     """The Proxmox cluster to watch."""
 
@@ -83,6 +94,7 @@ class ClusterSettings(Section):
     call_timeout_s: Annotated[float, Field(gt=0, le=120)] = 10.0
     """Overall deadline of one API call."""
     ssh: SshSettings = SshSettings()
+    wake: WakeSettings = WakeSettings()
 
 
 class ConditionSettings(Section):
@@ -175,6 +187,23 @@ class FrontSettings(Section):
     """``Origin`` headers (``https://name``) that are answered beside those of loopback."""
 
 
+class DockerSettings(Section):
+    """Where containers of Docker or Podman are looked after."""
+
+    hosts: dict[str, str] = {}
+    """Name of a node or guest, or `local` for this machine, to the path of the socket there, such as
+    /var/run/docker.sock. Others than `local` are reached by SSH, as cluster.ssh says."""
+
+
+class UptimeSettings(Section):
+    """Watchers of the house's own services, whose findings are shown."""
+
+    prometheus_url: Annotated[str, Field(pattern=r"^https?://[^\s]+$")] | None = None
+    """A Prometheus; its metric ``up`` is read, and ``probe_success`` of the blackbox exporter."""
+    kuma_url: Annotated[str, Field(pattern=r"^https?://[^\s]+/status/[A-Za-z0-9_-]+$")] | None = None
+    """A public status page of an Uptime Kuma, such as http://kuma:3001/status/home."""
+
+
 class DemoSettings(Section):
     """The simulated homelab that is watched where no cluster is configured."""
 
@@ -217,6 +246,8 @@ class Settings(Section):
     tools: ToolSettings = ToolSettings()
     approvals: ApprovalSettings = ApprovalSettings()
     front: FrontSettings = FrontSettings()
+    docker: DockerSettings = DockerSettings()
+    uptime: UptimeSettings = UptimeSettings()
     log: LogSettings = LogSettings()
     autonomy: AutonomySettings = AutonomySettings()
 

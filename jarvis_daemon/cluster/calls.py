@@ -11,6 +11,7 @@ import re
 from typing import Any, Final
 
 from jarvis_daemon.cluster.call_kinds import Call, Parameter, Privilege
+from jarvis_daemon.cluster.calls_nodes import NODE_READS
 from jarvis_daemon.cluster.calls_write import WRITES
 from jarvis_daemon.cluster.shapes import Version
 from jarvis_daemon.protocol.errors import JarvisError
@@ -89,7 +90,7 @@ _TABLE: Final = (
     ),
 )
 
-CALLS: Final[dict[str, Call]] = {call.name: call for call in (*_TABLE, *WRITES)}
+CALLS: Final[dict[str, Call]] = {call.name: call for call in (*_TABLE, *NODE_READS, *WRITES)}
 
 TOKEN_PRIVILEGES: Final = (
     Privilege("Sys.Audit", "/"),

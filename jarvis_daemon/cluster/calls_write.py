@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final, Literal
 
 from jarvis_daemon.cluster.call_kinds import Call, Parameter, Privilege
+from jarvis_daemon.cluster.calls_nodes import NODE_WRITES
 
 _VM, _CT = "/nodes/{node}/qemu/{vmid}", "/nodes/{node}/lxc/{vmid}"
 _ALLOCATE_SPACE = Privilege("Datastore.AllocateSpace", "/storage/{storage}")
@@ -111,11 +112,12 @@ LIFE_CALLS: Final = (
     _post("ct_delete", _CT, _optional("purge", "destroy-unreferenced-disks"), _ALLOCATE, method="DELETE"),
 )  # fmt: skip
 
-WRITES: Final = (*POWER_CALLS, *SNAPSHOT_CALLS, *PLACE_CALLS, *SHAPE_CALLS, *LIFE_CALLS)
+WRITES: Final = (*POWER_CALLS, *SNAPSHOT_CALLS, *PLACE_CALLS, *SHAPE_CALLS, *LIFE_CALLS, *NODE_WRITES)
 
 ACT_PRIVILEGES: Final = (
     *_on("/vms", "VM.PowerMgmt", "VM.Snapshot", "VM.Migrate", "VM.Backup", "VM.Config.CPU", "VM.Config.Memory",
          "VM.Config.Options", "VM.Config.Disk", "VM.Clone", "VM.Allocate"),
+    Privilege("Sys.PowerMgmt", "/nodes"),
     Privilege("Datastore.AllocateSpace", "/storage"), Privilege("Datastore.Allocate", "/storage"),
 )  # fmt: skip
 """What the token needs beyond reading for all of ``WRITES``, each with propagation; fewer mean fewer tools."""

@@ -262,8 +262,8 @@ def zfs(context: Context) -> list[dict[str, Any]]:
         if spec.type == "zfspool" and disk is not None:
             used = disk.used()
             rows.append({
-                "name": spec.name, "size": spec.size_bytes, "alloc": used, "free": spec.size_bytes - used, "frag": 12,
-                "dedup": 1.0, "health": "ONLINE",
+                "name": spec.name, "size": spec.size_bytes, "alloc": used, "free": spec.size_bytes - used,
+                "frag": 12, "dedup": 1.0, "health": "ONLINE",
             })  # fmt: skip
     return rows
 

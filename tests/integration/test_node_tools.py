@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -146,3 +147,67 @@ async def test_the_kill_switch_stops_a_restart(house: NodeHouse, home: Node) -> 
     await house.tools.kill.set(False, by="test", reason="")
     assert (outcome.outcome, outcome.code, looked.outcome) == ("refused", "killed", "done")
     assert len([c for c in home.commands if "restart" in c]) == count
+
+
+# --- waking ------------------------------------------------------------------------------------------------
+
+
+async def _dark(house: NodeHouse, name: str) -> None:
+    await house.lab.fault("node-down", name)
+    await house.until(lambda: house.nodes[f"node:{name}"].status == "offline")
+
+
+async def test_a_node_that_is_up_is_not_woken(house: NodeHouse) -> None:
+    outcome = await house.call("wake_node", node="agent")
+    assert (outcome.outcome, outcome.text) == ("refused", "agent is online already.")
+
+
+async def test_a_sleeping_node_is_woken_by_the_cluster(house: NodeHouse) -> None:
+    await _dark(house, "agent")
+    outcome = await house.call("wake_node", node="agent")
+    assert (outcome.outcome, outcome.text) == ("verified", "agent is online.")
+    assert (house.lab.world.nodes["agent"].power, outcome.evidence["by"]) == ("on", "cluster")
+    await house.lab.heal()
+
+
+async def test_a_node_that_does_not_wake_contradicts(house: NodeHouse) -> None:
+    await _dark(house, "agent")
+    house.lab.world.nodes["agent"].wakes = False
+    outcome = await house.call("wake_node", node="agent", wait_s=5)
+    house.lab.world.nodes["agent"].wakes = True
+    assert (outcome.outcome, outcome.code) == ("contradicted", "refused")
+    assert "not online after 5 s" in outcome.text
+    await house.lab.heal()
+    await house.until(lambda: house.nodes["node:agent"].status == "online")
+
+
+async def test_without_a_living_node_a_magic_packet_goes_out() -> None:
+    """A standalone peer: no endpoint answers, the packet comes by UDP and holds the address sixteen times."""
+    packets: asyncio.Queue[bytes] = asyncio.Queue()
+
+    class Ears(asyncio.DatagramProtocol):
+        def datagram_received(self, data: bytes, addr: Any) -> None:
+            packets.put_nowait(data)
+
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.create_datagram_endpoint(Ears, local_addr=("127.0.0.1", 0))
+    port = transport.get_extra_info("sockname")[1]
+
+    def change(settings: Any) -> None:
+        settings.cluster.wake.macs = {"pve": "02:50:56:a8:01:0b"}
+        settings.cluster.wake.address = "127.0.0.1"
+        settings.cluster.wake.port = port
+
+    async with NodeHouse(change=change) as dark:
+        await dark.lab.fault("node-down", "pve")
+        await dark.lab.fault("node-down", "agent")
+        await dark.until(lambda: {dark.nodes[f"node:{n}"].status for n in ("pve", "agent")} == {"offline"})
+        await dark.lab.fault("node-down", "Home")
+        await dark.lab.fault("node-down", "agent1")
+        outcome = await dark.call("wake_node", node="pve", wait_s=5)
+        async with asyncio.timeout(5):
+            assert await packets.get() == b"\xff" * 6 + bytes.fromhex("025056a8010b") * 16
+        assert outcome.outcome == "contradicted", "nothing woke: the packet went to the test"
+        without = await dark.call("wake_node", node="agent", wait_s=5)
+        assert (without.outcome, "cluster.wake.macs.agent" in without.next) == ("failed", True)
+    transport.close()

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from jarvis_daemon.cluster.tools import guest_reads, looks, power, services, snapshots, wake
+from jarvis_daemon.cluster.tools import (
+    backups,
+    guest_reads,
+    looks,
+    migrate,
+    pause,
+    power,
+    services,
+    snapshots,
+    tags,
+    wake,
+)
 from jarvis_daemon.cluster.tools.hands import Hands
 from jarvis_daemon.tools import Registry
 
-FILES = (looks, guest_reads, power, snapshots, services, wake)
+FILES = (looks, guest_reads, power, snapshots, pause, migrate, backups, tags, services, wake)
 """Each has ``specs(hands) -> list[ToolSpec]``."""
 
 
