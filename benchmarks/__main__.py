@@ -24,6 +24,7 @@ BENCHMARKS: Final = {
     "event_latency": "from a change in the daemon to the client",
     "event_cells": "from a change in the daemon to the cells on the terminal",
     "hud_pty": "the HUD on a terminal: CPU, bytes, first paint, beside a bare Textual app",
+    "gate": "what the gate costs a call, beside the bare function",
     "install_size": "the core install",
 }
 

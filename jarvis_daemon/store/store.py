@@ -62,6 +62,13 @@ class Store:
         """Run ``fn`` on a reader's connection. Raises ``store_failed``."""
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, fn)
 
+    def read_now(self, fn: Callable[[Database], T]) -> T:
+        """Run ``fn`` at once, on the caller's thread: only for a single row by its key, which takes microseconds.
+
+        Raises ``store_failed``.
+        """
+        return self._read(fn)
+
     def size_bytes(self) -> int:
         """The file and its write-ahead log."""
         return sum(

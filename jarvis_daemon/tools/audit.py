@@ -47,10 +47,14 @@ class Audit:
         self._reads: list[tuple[float, Entry]] = []
         self._flushing = asyncio.Lock()
 
-    async def write(self, entry: Entry) -> str:
-        """Append durably; the new head. Raises ``store_failed``, and then nothing may be done."""
+    async def write(self, entry: Entry, *, durable: bool = True) -> str:
+        """Append; the new head. Raises ``store_failed``, and then nothing may be done.
+
+        ``durable=False`` for a row that a durable one of the same call follows at once or stands before: it
+        survives the daemon's death, and the next sync takes it along.
+        """
         at = self._clock.now()
-        return await self._store.write(lambda db: append(db, at, entry), durable=True)
+        return await self._store.write(lambda db: append(db, at, entry), durable=durable)
 
     def note_read(self, entry: Entry) -> None:
         """Queue the row of a read; ``run`` writes them."""

@@ -142,7 +142,11 @@ class Gate:
             plan = _plan(job, judged, wanted, _undo(spec, args, judged))
             plan.pin_needed = self.approvals.pin_set and plan.needs in {"confirm", "typed_name"}
             return plan
-        await self.audit.write(job.entry("asked", judged, {"rule": wanted, "reasons": list(judged.reasons)}))
+        asked_row = job.entry("asked", judged, {"rule": wanted, "reasons": list(judged.reasons)})
+        if wanted == "run":  # nothing lies in between: what was judged is what runs
+            ctx = self._context(job, principal, False)
+            return await self.runner.write(job, spec, args, judged, ctx, progress, asked=asked_row)
+        await self.audit.write(asked_row)
         if wanted == "refuse":
             raise _refusal(spec, judged, principal)
         held: Held | None = None

@@ -43,20 +43,20 @@ class KillSwitch:
         return lambda: self._listeners.remove(callback)
 
     async def start(self) -> None:
-        self._row, self._file = await self._row_now(), self._file_engaged()
+        self._row, self._file = self._row_now(), self._file_engaged()
         self._publish()
 
     async def check(self) -> bool:
         """Read row and file; True when either is engaged, missing or cannot be read."""
-        row = await self._row_now()
+        row = self._row_now()
         before = self.engaged
         self._row, self._file = row, self._file_engaged()
         self._told(before)
         return self.engaged
 
-    async def _row_now(self) -> KillSwitchState:
+    def _row_now(self) -> KillSwitchState:
         try:
-            return _decode(await self._store.read(_read))
+            return _decode(self._store.read_now(_read))
         except (JarvisError, ValueError, TypeError, KeyError) as error:
             why = f"it cannot be read, so it counts as engaged: {error}"
             return KillSwitchState(id="killswitch:main", engaged=True, reason=why)

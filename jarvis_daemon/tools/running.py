@@ -92,11 +92,15 @@ class Runner:
     # --- writes ------------------------------------------------------------------------------------------
 
     async def write(
-        self, job: Job, spec: ToolSpec, args: Any, judged: Judgement, ctx: Context, progress: Progress
-    ) -> m.ToolOutcome:
-        """Intent, run, verify, outcome. Raises ``busy`` or ``store_failed`` before the intent, nothing after."""
+        self, job: Job, spec: ToolSpec, args: Any, judged: Judgement, ctx: Context, progress: Progress, *,
+        asked: Entry | None = None,
+    ) -> m.ToolOutcome:  # fmt: skip
+        """Intent, run, verify, outcome. Raises ``busy`` or ``store_failed`` before the intent, nothing after.
+
+        ``asked`` is written together with the intent where nothing lay between the two.
+        """
         async with self._place(spec, judged):
-            await self._store.write(lambda db: self._intend(db, job, judged), durable=True)
+            await self._store.write(lambda db: self._intend(db, job, judged, asked), durable=True)
             outcome = await self._run(job, spec, args, judged, ctx, progress)
         await self._note(job, judged, outcome)
         return outcome
@@ -105,7 +109,7 @@ class Runner:
         self, job: Job, spec: ToolSpec, args: Any, judged: Judgement, ctx: Context, progress: Progress
     ) -> m.ToolOutcome:
         async def note(what: str) -> None:
-            await self._audit.write(job.entry("step", judged, {"step": what}))
+            await self._audit.write(job.entry("step", judged, {"step": what}), durable=False)
 
         act = Act(call_id=job.call_id, killed=self._kill.check, note=note, progress=progress)
         self._acts[job.call_id] = act
@@ -207,7 +211,9 @@ class Runner:
 
     # --- notes -------------------------------------------------------------------------------------------
 
-    def _intend(self, db: Database, job: Job, judged: Judgement) -> None:
+    def _intend(self, db: Database, job: Job, judged: Judgement, asked: Entry | None) -> None:
+        if asked is not None:
+            append(db, self._clock.now(), asked)
         append(db, self._clock.now(), job.entry("intent", judged, {"plan": judged.plan, "key": job.key}))
         if job.key is None:
             return
