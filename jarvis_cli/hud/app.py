@@ -15,12 +15,15 @@ from textual.widgets import Input
 
 from jarvis_cli.hud import commands
 from jarvis_cli.hud.cost import Cost, counting
+from jarvis_cli.hud.hands import Hands
 from jarvis_cli.hud.model import TOPICS, Model
 from jarvis_cli.hud.options import Options, detect
+from jarvis_cli.hud.panels.approvals import ApprovalTable
 from jarvis_cli.hud.panels.bars import TABS, Tabs
 from jarvis_cli.hud.panels.base import Panel
+from jarvis_cli.hud.panels.guests import GuestTable
 from jarvis_cli.hud.rings import POINTS, SPAN_S, Rings
-from jarvis_cli.hud.screens.base import ModeScreen
+from jarvis_cli.hud.screens.base import Framed, ModeScreen
 from jarvis_cli.hud.screens.overview import Overview
 from jarvis_cli.hud.states import Entity
 from jarvis_cli.hud.themes.palette import PALETTES, Palette, palette
@@ -58,12 +61,14 @@ class HudApp(App[int]):
         "guests": _screen("split", "Guests"), "storage": _screen("lists", "Storages"),
         "tasks": _screen("split", "Tasks"), "incidents": _screen("split", "Incidents"),
         "nodes": _screen("lists", "Nodes"), "feed": _screen("lists", "Feed"),
+        "approvals": _screen("approvals", "Approvals"),
     }  # fmt: skip
     BINDINGS: ClassVar[list[BindingType]] = [
         *(Binding(str(number), f"mode('{mode}')", mode, show=False) for number, mode in enumerate(TABS, start=1)),
         # With priority they are done before the next key is looked at, so that what is typed ahead is text.
         Binding("colon", "command", "command", show=False, priority=True),
         Binding("slash", "filter", "filter", show=False, priority=True),
+        Binding("ctrl+k", "kill", "kill switch", show=False, priority=True),
         Binding("question_mark", "help", "keys", show=False),
         Binding("left_square_bracket", "turn(-1)", "mode before", show=False),
         Binding("right_square_bracket", "turn(1)", "mode after", show=False),
@@ -81,6 +86,7 @@ class HudApp(App[int]):
         self.driver_class = counting(self.driver_class, self.cost)
         self.link = connect(self.on_link_change)
         self.model = Model(self.link, ascii_only=self.options.ascii_only, simulated=self.options.simulated)
+        self.hands = Hands(self)
         self._pending: set[str] = set()
         self._drawing_due = False
         self._paused = False
@@ -110,6 +116,8 @@ class HudApp(App[int]):
         self._pending.add(topic)
         if topic == "link":
             self._link_changed()
+        elif topic == "approvals":
+            self.hands.watch()
         if not self._drawing_due:
             self._drawing_due = True
             self.call_later(self._draw_pending)
@@ -129,7 +137,7 @@ class HudApp(App[int]):
 
     def tick(self) -> None:
         """A second passed: clocks and ages move, and what became stale by that."""
-        if isinstance(self.screen, ModeScreen):
+        if isinstance(self.screen, Framed):
             self.screen.keys.age_word()
             self.screen.keys.tell_trouble(self._trouble())
         aged = self.model.tick()
@@ -144,6 +152,8 @@ class HudApp(App[int]):
         if dimmed != self.palette.dimmed:
             self._recolour(self.palette.name, dimmed=dimmed)
         boot_id = str(self.link.welcome.get("boot_id") or "")
+        if self.link.status == "up":
+            spawn(self.hands.learn(), name="hud-tools")
         if self.link.status == "up" and boot_id != self._seeded_boot:
             self._seeded_boot = boot_id
             spawn(self._seed(), name="hud-seed")
@@ -194,7 +204,8 @@ class HudApp(App[int]):
 
     def open_entity(self, table: str, entity: Entity) -> None:
         """Show a row where its mode shows it in full."""
-        mode = {"guests": "guests", "tasks": "tasks", "incidents": "incidents", "storage": "storage"}[table]
+        mode = {"guests": "guests", "tasks": "tasks", "incidents": "incidents", "storage": "storage",
+                "approvals": "approvals"}[table]  # fmt: skip
         self.show_mode(mode)
 
         self._then(lambda screen: screen.select(entity))
@@ -210,12 +221,20 @@ class HudApp(App[int]):
         self.call_after_refresh(do) if not self.screen.is_mounted else self.call_later(do)
 
     def say(self, text: str, role: str = "text") -> None:
-        if isinstance(self.screen, ModeScreen):
+        if isinstance(self.screen, Framed):
             self.screen.say(text, role)
+
+    def tell_hints(self) -> None:
+        """The keys that there are have changed."""
+        for stack in self._screen_stacks.values():
+            for screen in stack:
+                if isinstance(screen, Framed):
+                    screen.tell_hints()
 
     def hints(self, filtered: bool) -> list[str]:
         """Keys worth telling, the most useful first."""
-        parts = ["? keys", ": command", "/ filter" if filtered else "", "" if self.options.kiosk else "q detach"]
+        parts = ["? keys", ": command", "/ filter" if filtered else "", "" if self.options.kiosk else "q detach",
+                 "ctrl+k kill switch" if self.hands.may_act else ""]  # fmt: skip
         return [part for part in parts if part]
 
     def completions(self) -> list[str]:
@@ -226,6 +245,15 @@ class HudApp(App[int]):
 
     def on_tabs_chosen(self, message: Tabs.Chosen) -> None:
         self.show_mode(message.mode)
+
+    def on_guest_table_acted(self, message: GuestTable.Acted) -> None:
+        self.hands.want(message.word, message.guest)
+
+    def on_approval_table_answered(self, message: ApprovalTable.Answered) -> None:
+        if message.approve:
+            self.hands.authorize(message.approval)
+        else:
+            self.hands.answer(message.approval, approve=False)
 
     def on_panel_wanted(self, message: Panel.Wanted) -> None:
         self.show_mode(message.mode)
@@ -239,8 +267,17 @@ class HudApp(App[int]):
             self.show_mode(TABS[(TABS.index(self.screen.MODE) + step) % len(TABS)])
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """A sign typed into an input line is text."""
-        return not (action in {"command", "filter"} and isinstance(self.focused, Input))
+        """A sign typed into an input line, or where there is no prompt, is text."""
+        typing = isinstance(self.focused, Input) or not isinstance(self.screen, ModeScreen)
+        return not (action in {"command", "filter"} and typing)
+
+    async def action_kill(self) -> None:
+        await self.hands.toggle()
+
+    async def ask_why(self) -> None:
+        """The reason of what was done already; where there is no prompt, nothing is asked."""
+        if isinstance(self.screen, ModeScreen):
+            await self.screen.ask("why")
 
     async def action_command(self) -> None:
         if isinstance(self.screen, ModeScreen):
@@ -254,7 +291,7 @@ class HudApp(App[int]):
         if isinstance(self.screen, ModeScreen):
             from jarvis_cli.hud.screens.help import Help  # only when asked for
 
-            self.push_screen(Help(self.model, self.palette, kiosk=self.options.kiosk))
+            self.push_screen(Help(self.model, self.palette, kiosk=self.options.kiosk, hands=self.hands))
 
     def action_zoom(self) -> None:
         if isinstance(self.screen, ModeScreen):
@@ -287,6 +324,10 @@ class HudApp(App[int]):
         yield SystemCommand("Theme", "the next theme", self.action_theme)
         yield SystemCommand("Pause", "hold the picture, or let it go on", self.action_pause)
         yield SystemCommand("Zoom", "the focused panel alone, or all of them", self.action_zoom)
+        for title, about, act in self.hands.palette():
+            yield SystemCommand(title, about, act, discover=False)
+        if self.hands.may_act:
+            yield SystemCommand("Kill switch", "engage it; release it where it is engaged", self.action_kill)
         if not self.options.kiosk:
             yield SystemCommand("Detach", "leave; the daemon lives on", self.action_detach)
 

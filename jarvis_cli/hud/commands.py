@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 ALIASES: Final = {
     "o": "overview", "home": "overview", "g": "guests", "vms": "guests", "ct": "guests", "vm": "guests",
     "storages": "storage", "st": "storage", "task": "tasks", "incident": "incidents", "alerts": "incidents",
-    "n": "nodes", "log": "logs", "quit": "q", "exit": "q", "detach": "q", "?": "help", "h": "help",
+    "n": "nodes", "log": "logs", "approval": "approvals", "ap": "approvals",
+    "quit": "q", "exit": "q", "detach": "q", "?": "help", "h": "help",
 }  # fmt: skip
 COMMANDS: Final = {
     "overview": "the whole cluster",
@@ -26,11 +27,12 @@ COMMANDS: Final = {
     "nodes": "all nodes",
     "node": "one node: `:node pve`",
     "feed": "what happened, with a filter",
+    "approvals": "what waits for the operator's word",
     "theme": "the next theme, or one by name",
     "help": "keys and commands",
     "q": "detach; the daemon lives on",
 }
-FILTERED: Final = frozenset({"guests", "storage", "tasks", "incidents", "nodes", "feed"})
+FILTERED: Final = frozenset({"guests", "storage", "tasks", "incidents", "nodes", "feed", "approvals"})
 
 
 def obey(app: HudApp, text: str) -> None:
@@ -52,8 +54,8 @@ def obey(app: HudApp, text: str) -> None:
         app.action_help()
     elif word == "q":
         app.action_detach()
-    else:
-        near = difflib.get_close_matches(word, [*COMMANDS, *ALIASES], n=1)
+    elif not app.hands.obey(word, rest):
+        near = difflib.get_close_matches(word, [*COMMANDS, *ALIASES, *app.hands.words()], n=1)
         app.say(
             f"no command `{word}`" + (f"; did you mean `{near[0]}`?" if near else "; `:help` lists them"), "warn"
         )
@@ -85,8 +87,12 @@ def completions(app: HudApp) -> list[str]:
     names = [str(guest.get("name")) for guest in app.model.guests()[:500]]
     nodes = [str(node.get("name")) for node in app.model.nodes()]
     themes = app.palette_names()
+    hands = app.hands
     return [
         *COMMANDS,
+        *hands.words(),
+        *(f"{verb.word} {name}" for verb in hands.verbs("vm", "ct") for name in names),
+        *(f"{verb.word} {name}" for verb in hands.verbs("node") for name in nodes),
         *(f"guest {name}" for name in names),
         *(f"logs {name}" for name in names),
         *(f"node {name}" for name in nodes),

@@ -16,7 +16,10 @@ from jarvis_daemon.protocol.health import UNKNOWN_AFTER_S, Level, assess, entity
 from jarvis_daemon.protocol.mirror import Mirror
 
 T = TypeVar("T")
-TOPICS: Final = ("cluster", "tasks", "incidents", "health", "feed")
+TOPICS: Final = ("cluster", "tasks", "incidents", "health", "approvals", "feed")
+TOPIC_OF: Final = {"tasks": "tasks", "incidents": "incidents", "silences": "incidents", "health": "health",
+                   "approvals": "approvals", "killswitch": "approvals"}  # fmt: skip
+"""Collection -> topic, of all that are not in ``cluster``."""
 FLASH_S: Final = 1.5
 """How long a change of state is shown on the bar."""
 
@@ -136,8 +139,7 @@ class Model:
     # --- state ---------------------------------------------------------------------------------------------
 
     def collection(self, name: str) -> dict[str, Entity]:
-        topic = {"tasks": "tasks", "incidents": "incidents", "silences": "incidents", "health": "health"}
-        return self.source.mirror.state.get(topic.get(name, "cluster"), {}).get(name, {})
+        return self.source.mirror.state.get(TOPIC_OF.get(name, "cluster"), {}).get(name, {})
 
     def cluster(self) -> Entity | None:
         return next(iter(self.collection("clusters").values()), None)
@@ -176,6 +178,18 @@ class Model:
         return self._cached(
             "incidents", lambda: sorted((i for i in found if i.get("status") == "open"), key=_by_gravity)
         )
+
+    def approvals(self) -> list[Entity]:
+        """What waits for the operator, the one that expires first first, then what was answered lately."""
+        return self._cached("approvals", lambda: sorted(self.collection("approvals").values(), key=_by_urgency))
+
+    def pending(self) -> list[Entity]:
+        """Approvals that wait for an answer."""
+        return [approval for approval in self.approvals() if approval.get("status") == "pending"]
+
+    def killswitch(self) -> Entity | None:
+        """The kill switch as last told; None before the daemon has told."""
+        return next(iter(self.collection("killswitch").values()), None)
 
     def feed(self) -> list[dict[str, Any]]:
         """Events, newest first."""
@@ -256,3 +270,9 @@ def _by_recency(task: Entity) -> tuple[bool, float]:
 
 def _by_gravity(incident: Entity) -> tuple[int, float]:
     return SEVERITY_ORDER.get(str(incident.get("severity")), 9), -float(incident.get("opened_at") or 0.0)
+
+
+def _by_urgency(approval: Entity) -> tuple[bool, float]:
+    if approval.get("status") == "pending":
+        return False, float(approval.get("expires_at") or 0.0)
+    return True, -float(approval.get("answered_at") or 0.0)

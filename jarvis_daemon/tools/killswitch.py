@@ -64,10 +64,13 @@ class KillSwitch:
     async def set(self, engaged: bool, *, by: str, reason: str) -> KillSwitchState:
         """Set the row, durably; disengaging also removes the file. Raises ``store_failed``.
 
-        Engaging takes effect in memory first: a full disk does not keep anybody from stopping it.
+        Engaging takes effect in memory first: a full disk does not keep anybody from stopping it. Engaged again, it
+        takes the newer reason and keeps its time.
         """
+        again = engaged and self._row.engaged
+        since_at = self._row.since_at if again else None
         row = KillSwitchState(
-            id="killswitch:main", engaged=engaged, since_at=self._clock.now(), by=by, reason=reason
+            id="killswitch:main", engaged=engaged, since_at=since_at or self._clock.now(), by=by, reason=reason
         )
         before = self.engaged
         if engaged:
@@ -78,6 +81,8 @@ class KillSwitch:
             self.sentinel.unlink(missing_ok=True)
         self._row, self._file = row, self._file_engaged()
         self._told(before)
+        if again:
+            self._publish()
         return self.state()
 
     def state(self) -> KillSwitchState:

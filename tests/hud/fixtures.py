@@ -19,11 +19,13 @@ from jarvis_daemon.clock import ManualClock
 from jarvis_daemon.protocol.client import Link
 from jarvis_daemon.protocol.errors import JarvisError
 from jarvis_daemon.protocol.state import (
+    Approval,
     Cluster,
     Entity,
     FeedEvent,
     Guest,
     Incident,
+    KillSwitchState,
     Node,
     Source,
     Storage,
@@ -332,6 +334,69 @@ def strange_names(state: dict[str, State]) -> None:
         state["cluster"]["guests"][key]["name"] = name
 
 
+GUEST_TOOLS = ("start", "shutdown", "stop", "reboot")
+TOOLS = {
+    **{f"{verb}_{kind}": "guest" for verb in GUEST_TOOLS for kind in ("vm", "container")},
+    "migrate_guest": "guest node", "run_backup": "guest", "create_snapshot": "guest name", "delete_guest": "guest",
+    "wake_node": "node", "drain_node": "node",
+}  # fmt: skip
+
+
+class Script:
+    """What a gate would answer. ``plans`` and ``outcome`` are bent by the tests."""
+
+    def __init__(self) -> None:
+        self.tools = dict(TOOLS)
+        self.plan: dict[str, Any] = {}
+        self.lines: list[str] = []
+        self.outcome: dict[str, Any] | None = None
+
+    def answer(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
+        if method == "tool.list":
+            return {"tools": [
+                {"name": name, "input_schema": {"properties": {key: {} for key in keys.split()}}}
+                for name, keys in self.tools.items()
+            ]}  # fmt: skip
+        return {"call_id": "c1", "outcome": "planned", "tier": "red", "needs": "confirm", "digest": "d1",
+                "tool": params["name"], "text": f"Would: {params['name']}.", "effects": []} | self.plan  # fmt: skip
+
+    def course(self, params: dict[str, Any]) -> list[dict[str, Any]]:
+        out: list[dict[str, Any]] = [{"upid": "UPID:x", "lines": self.lines}] if self.lines else []
+        if self.outcome is not None:
+            out.append({"call_id": "c2", "tool": params["name"], "tier": "red", **self.outcome})
+        return out
+
+
+def approval(number: int, tier: str, summary: str, ago: float, **more: Any) -> Approval:
+    at = NOW - ago
+    return Approval(
+        id=f"a{number}", cluster="homelab", tier=tier, summary=summary, asked_at=at, expires_at=at + 300, **more
+    )
+
+
+def two_wait(state: dict[str, State]) -> None:
+    """An MCP client and a package want something; a third was answered."""
+    state["approvals"]["approvals"] = by_id([
+        approval(1, "red", "Reboot management", 48, tool="reboot_vm", args={"guest": "100"}, target="guest:100",
+                 target_name="management", asked_by="agent:mcp-desk",
+                 effects=["16 containers run on it", "it is protected"]),
+        approval(2, "yellow", "Snapshot nextcloud as before-upgrade", 262, tool="create_snapshot",
+                 args={"guest": "101", "name": "before-upgrade"}, target="guest:101", target_name="nextcloud",
+                 asked_by="agent:upgrader"),
+        approval(3, "red", "Stop minecraft", 900, tool="stop_container", target="guest:115",
+                 target_name="minecraft", asked_by="agent:mcp-desk", status="denied", answered_at=NOW - 880,
+                 answered_by="operator:jarvis-cli"),
+    ])  # fmt: skip
+
+
+def killed(state: dict[str, State]) -> None:
+    """The kill switch was engaged sixteen minutes ago."""
+    state["approvals"]["killswitch"] = by_id([
+        KillSwitchState(id="killswitch:main", engaged=True, since_at=NOW - 960, by="operator:jarvis-cli:1000",
+                        reason="something smells of smoke"),
+    ])  # fmt: skip
+
+
 class StillLink(Link):
     """A link on a clock that stands, filled by hand; calls answer what the homelab would."""
 
@@ -339,6 +404,7 @@ class StillLink(Link):
         super().__init__(Path("/nowhere"), client="test", on_change=on_change, clock=ManualClock(NOW))
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self.refusal: JarvisError | None = None
+        self.script = Script()
 
     def fill(self, state: dict[str, State], events: list[dict[str, Any]]) -> None:
         for topic, collections in state.items():
@@ -371,6 +437,8 @@ class StillLink(Link):
             raise self.refusal
         if method == "metrics.history":
             return history()
+        if method in {"tool.list", "tool.call"}:
+            return self.script.answer(method, params or {})
         if method == "guest.describe":
             return {
                 "id": (params or {})["id"],
@@ -394,6 +462,12 @@ class StillLink(Link):
         self.calls.append((method, params or {}))
         if self.refusal is not None:
             raise self.refusal
+        if method == "tool.call":
+            for part in self.script.course(params or {}):
+                yield part
+            if self.script.outcome is not None:
+                return
+            await asyncio.Event().wait()
         yield {
             "lines": [
                 "INFO: starting new backup job: vzdump 113 --storage externalhdd",
@@ -416,6 +490,7 @@ def make_app(*, change: Callable[[dict[str, State]], None] | None = None, option
         "cluster": cluster_state(),
         "tasks": tasks_state(),
         "incidents": {"incidents": by_id([warm()]), "silences": {}},
+        "approvals": {"approvals": {}, "killswitch": by_id([KillSwitchState(id="killswitch:main", engaged=False)])},
     }
     if change is not None:
         change(state)

@@ -8,9 +8,10 @@ from textual.events import Click
 from textual.geometry import Region, Size
 from textual.message import Message
 
+from jarvis_cli.hud.panels.card import who
 from jarvis_cli.hud.panels.core import WORDS, quorum
 from jarvis_cli.hud.screens.plan import Plan
-from jarvis_cli.hud.units import clock_s, day, span, stopwatch
+from jarvis_cli.hud.units import clock, clock_s, day, span, stopwatch
 from jarvis_cli.hud.widgets.lines import Line, Run, join, length, spread
 from jarvis_cli.hud.widgets.pane import Pane
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from jarvis_cli.hud.model import Model
     from jarvis_cli.hud.themes.palette import Palette
 
-TABS = ("overview", "guests", "storage", "tasks", "incidents", "nodes", "feed")
+TABS = ("overview", "guests", "storage", "tasks", "incidents", "nodes", "feed", "approvals")
 """Modes in the order of their number keys."""
 
 
@@ -52,10 +53,20 @@ class Clock(Pane):
         return [join((f" {day(now)} {clock_s(now)} " if width > 10 else f" {clock_s(now)} ", "light"))]
 
 
-class Header(Pane):
-    """Whose cluster, how it is, whether it is simulated."""
+def kill_words(model: Model, *, by: bool) -> str:
+    """``KILLED since 21:47 by …`` while the kill switch is engaged, else empty."""
+    switch = model.killswitch()
+    if switch is None or not switch.get("engaged"):
+        return ""
+    since = f" since {clock(switch['since_at'])}" if switch.get("since_at") else ""
+    name = f" by {who(switch['by'])}" if by and switch.get("by") else ""
+    return f"{model.glyphs['down']} KILLED{since}{name}"
 
-    DEPENDS = frozenset({"cluster", "incidents", "link", "aged"})
+
+class Header(Pane):
+    """Whose cluster, how it is, what waits for an answer, whether all is stopped, whether it is simulated."""
+
+    DEPENDS = frozenset({"cluster", "incidents", "approvals", "link", "aged"})
 
     def __init__(self, model: Model, palette: Palette, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(palette, id=id)
@@ -66,8 +77,13 @@ class Header(Pane):
         dash, wide = model.glyphs["dash"], whole >= WIDE
         name: Run = (" J A R V I S " if wide else " JARVIS ", "big")
         right: list[Run] = []
+        fill: Run = (dash if wide else "", "frame")
+        if (pending := len(model.pending())) > 0:
+            right += [(f" {pending} approval{'s' * (pending != 1)} ", "warn@"), fill]
+        if killed := kill_words(model, by=wide):
+            right += [(f" {killed if whole >= 80 else killed.replace(' since', '')} ", "bad@"), fill]
         if model.simulated:
-            right += [(" SIMULATED ", "warn"), (dash if wide else "", "frame")]
+            right += [(" SIMULATED ", "warn"), fill]
         middle = self._middle(whole)
         if not wide:
             return [spread((name, *middle), right, width)]
@@ -97,7 +113,7 @@ class Header(Pane):
 class Tabs(Pane):
     """The modes with their keys; a tap chooses one."""
 
-    DEPENDS = frozenset({"incidents"})
+    DEPENDS = frozenset({"incidents", "approvals"})
 
     class Chosen(Message):
         def __init__(self, mode: str) -> None:
@@ -118,7 +134,9 @@ class Tabs(Pane):
             label = f" {number} " if short and mode != self.mode else f" {number} {mode} "
             start = length(runs)
             self._spans.append((start, start + len(label), mode))
-            trouble = mode == "incidents" and self.model.incidents()
+            trouble = (mode == "incidents" and self.model.incidents()) or (
+                mode == "approvals" and self.model.pending()
+            )
             runs.append((label, "light@" if mode == self.mode else "warn" if trouble else "faint"))
         return [join(*runs)]
 
@@ -177,9 +195,10 @@ class Keys(Pane):
 
 
 class Status(Pane):
-    """Link, age of the data, and the HUD's own cost; what has no room is left out from the end."""
+    """Link, age of the data, and the HUD's own cost; what has no room is left out from the end. At its end stands
+    the kill switch, always."""
 
-    DEPENDS = frozenset({"link", "tick", "cluster"})
+    DEPENDS = frozenset({"link", "tick", "cluster", "approvals"})
 
     def __init__(self, model: Model, palette: Palette, cost: Cost, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(palette, id=id)
@@ -188,11 +207,23 @@ class Status(Pane):
 
     def paint(self, width: int, height: int) -> list[Line]:
         runs: list[Run] = []
+        kill = self._kill(width)
         for part in (self._link(), self._data(), self._cost()):
-            if length(runs) + length(part) >= width:
+            if length(runs) + length(part) + length(kill) >= width:
                 break
             runs += part
-        return [spread((), (*runs, (" ", "faint")), width, role="faint")]
+        return [spread((), (*runs, *kill, (" ", "faint")), width, role="faint")]
+
+    def _kill(self, width: int) -> tuple[Run, ...]:
+        """The kill switch as last told; quiet and in the past tense while the link is lost."""
+        model = self.model
+        dot: Run = (f" {model.glyphs['dot']} ", "faint")
+        if model.killswitch() is None:
+            return (dot, ("kill switch unknown", "warn" if model.linked else "faint")) if width > 40 else ()
+        killed = kill_words(model, by=width >= 60)
+        if not model.linked:
+            return dot, (f"was {killed}" if killed else "was armed", "faint")
+        return dot, (killed, "bad") if killed else ("armed", "faint")
 
     def _link(self) -> tuple[Run, ...]:
         source = self.model.source

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from textual.binding import Binding, BindingType
+from textual.message import Message
+
 from jarvis_cli.hud.panels.table import TablePanel
 from jarvis_cli.hud.states import Entity, share_of
 from jarvis_cli.hud.units import percent, size, span
+from jarvis_cli.hud.verbs import VERBS
 from jarvis_cli.hud.widgets.lines import Run
 from jarvis_cli.hud.widgets.table import Column, View
 
@@ -17,6 +21,12 @@ if TYPE_CHECKING:
 
 RANK = {"unknown": 0, "lock": 1, "paused": 1, "suspended": 1, "run": 2, "stop": 3, "template": 4}
 FAULTY = frozenset({"unknown", "lock", "paused", "suspended"})
+ACTING: list[BindingType] = [
+    Binding(verb.key, f"act('{verb.word}')", verb.about, show=False)
+    for verb in VERBS.values()
+    if verb.key and verb.vm
+]
+"""Keys that open a confirm screen; each does nothing where the daemon has no tool for it."""
 
 
 class GuestTable(TablePanel):
@@ -25,6 +35,15 @@ class GuestTable(TablePanel):
     TITLE = "GUESTS"
     DEPENDS = frozenset({"cluster", "incidents"})
     EMPTY: ClassVar[str] = "no guests are known yet"
+    BINDINGS: ClassVar[list[BindingType]] = ACTING
+
+    class Acted(Message):
+        """A person wants ``word`` done to a guest."""
+
+        def __init__(self, word: str, guest: Entity) -> None:
+            super().__init__()
+            self.word = word
+            self.guest = guest
 
     def __init__(
         self, model: Model, palette: Palette, *, by_rank: bool = False, id: str | None = None  # noqa: A002
@@ -50,6 +69,10 @@ class GuestTable(TablePanel):
 
     def is_old(self, entity: Entity) -> bool:
         return self.model.freshness(entity) != "fresh"
+
+    def action_act(self, word: str) -> None:
+        if (guest := self.view.chosen) is not None:
+            self.post_message(self.Acted(word, guest))
 
     def show_faults_only(self, on: bool) -> None:
         self.view.only = self.is_faulty if on else None

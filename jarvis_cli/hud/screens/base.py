@@ -37,24 +37,18 @@ class Planned(Widget):
         return self._plan
 
 
-class ModeScreen(Screen[None]):
-    """One question at a time. Sub-classes give ``panels`` and ``plan``."""
+class Framed(Screen[None]):
+    """Header, tabs, body and status line around panels. Sub-classes give ``panels`` and ``plan``."""
 
     MODE: ClassVar[str] = ""
-    FILTERED: ClassVar[str | None] = None
-    """Id of the panel that ``/`` filters."""
     FIRST: ClassVar[str | None] = None
     """Id of the panel that has the focus at first."""
     AUTO_FOCUS = ""
     ESCAPE_TO_MINIMIZE = False
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "back", "back", show=False),
-    ]
 
     def __init__(self) -> None:
         super().__init__()
         self.panes: list[Pane] = []
-        self.zoomed: str | None = None
 
     @property
     def hud(self) -> HudApp:
@@ -67,7 +61,8 @@ class ModeScreen(Screen[None]):
         raise NotImplementedError
 
     def hints(self) -> list[str]:
-        return self.hud.hints(self.FILTERED is not None)
+        """Keys worth telling, the most useful first."""
+        raise NotImplementedError
 
     def compose(self) -> ComposeResult:
         hud = self.hud
@@ -100,10 +95,7 @@ class ModeScreen(Screen[None]):
         return form_of(*self.app.size)
 
     def plan_now(self, size: Size) -> Plan:
-        plan = self.plan(size, self.form)
-        if self.zoomed in plan:
-            plan = {str(self.zoomed): size.region}
-        return plan
+        return self.plan(size, self.form)
 
     def replan(self) -> None:
         """The sizes or the panels that are shown changed."""
@@ -138,10 +130,39 @@ class ModeScreen(Screen[None]):
     def say(self, text: str, role: str = "text") -> None:
         self.keys.say(text, role)
 
+    def tell_hints(self) -> None:
+        """The keys that there are have changed."""
+        if self.panes:
+            self.keys.hints = self.hints()
+            self.keys.repaint()
+
+
+class ModeScreen(Framed):
+    """One question at a time, with a prompt for commands and filters."""
+
+    FILTERED: ClassVar[str | None] = None
+    """Id of the panel that ``/`` filters."""
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "back", "back", show=False),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.zoomed: str | None = None
+
+    def hints(self) -> list[str]:
+        return self.hud.hints(self.FILTERED is not None)
+
+    def plan_now(self, size: Size) -> Plan:
+        plan = super().plan_now(size)
+        if self.zoomed in plan:
+            plan = {str(self.zoomed): size.region}
+        return plan
+
     # --- prompt and back -----------------------------------------------------------------------------------
 
     async def ask(self, kind: str) -> None:
-        """Open the prompt: ``:`` for a command, ``/`` for a filter.
+        """Open the prompt: ``:`` for a command, ``/`` for a filter, ``why`` for the reason of the kill switch.
 
         When this returns the prompt has the focus: what was typed ahead then is text, not keys.
         """
@@ -165,6 +186,8 @@ class ModeScreen(Screen[None]):
             self.query_one(f"#{target}").focus()
         if message.kind == ":" and not message.cancelled:
             self.hud.obey(message.text)
+        elif message.kind == "why" and message.text.strip():
+            self.hud.hands.kill(message.text.strip())
 
     def filter(self, pattern: str) -> None:
         if self.FILTERED:

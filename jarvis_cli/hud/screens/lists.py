@@ -51,6 +51,14 @@ class Scrolled(OnePanel):
 class Nodes(Scrolled):
     MODE = "nodes"
     PANEL = FILTERED = FIRST = "grid"
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("W", "wake", "wake a node", show=False)]
+
+    def hints(self) -> list[str]:
+        own = [f"{verb.key} {verb.word}" for verb in self.hud.hands.verbs("node") if verb.key]
+        return [*own, *super().hints()]
+
+    def action_wake(self) -> None:
+        self.hud.hands.wake()
 
     def panels(self) -> list[Panel]:
         return [SparkGrid(self.hud.model, self.hud.palette, id="grid")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from textual.geometry import Size
 
 from jarvis_cli.hud.panels.activity import Activity
+from jarvis_cli.hud.panels.approvals import ApprovalTable
 from jarvis_cli.hud.panels.base import Panel
 from jarvis_cli.hud.panels.core import Core
 from jarvis_cli.hud.panels.guests import GuestTable
@@ -32,6 +33,7 @@ class Overview(ModeScreen):
             MachineRoom(model, palette, id="room"),
             GuestTable(model, palette, by_rank=True, id="guests"),
             Core(model, palette, motion=self.hud.options.motion, id="core"),
+            ApprovalTable(model, palette, may_act=self.hud.hands.may_act, id="approvals"),
             IncidentTable(model, palette, id="incidents"),
             Load(model, palette, id="load"),
             Activity(model, palette, id="activity"),
@@ -40,8 +42,10 @@ class Overview(ModeScreen):
         ]
 
     def plan(self, size: Size, form: plan.Form) -> plan.Plan:
-        nodes, guests, storages, incidents = self._counts()
-        return plan.overview(size, form, nodes=nodes, guests=guests, storages=storages, incidents=incidents)
+        nodes, guests, storages, incidents, approvals = self._counts()
+        return plan.overview(
+            size, form, nodes=nodes, guests=guests, storages=storages, incidents=incidents, approvals=approvals
+        )
 
     def redraw(self, topics: set[str] | None = None) -> None:
         if self._counts() != self._shape:
@@ -58,6 +62,9 @@ class Overview(ModeScreen):
     def on_table_panel_opened(self, message: TablePanel.Opened) -> None:
         self.hud.open_entity(str(message.panel.id), message.entity)
 
-    def _counts(self) -> tuple[int, int, int, int]:
+    def _counts(self) -> tuple[int, int, int, int, int]:
         model = self.hud.model
-        return len(model.nodes()), len(model.guests()), len(model.storages()), len(model.incidents())
+        return (
+            len(model.nodes()), len(model.guests()), len(model.storages()), len(model.incidents()),
+            len(model.pending()),
+        )  # fmt: skip

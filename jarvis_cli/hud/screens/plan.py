@@ -45,8 +45,10 @@ def stack(x: int, width: int, height: int, parts: Mapping[str, int]) -> Plan:
     return plan
 
 
-def overview(size: Size, form: Form, *, nodes: int, guests: int, storages: int, incidents: int) -> Plan:
-    """The overview's panels."""
+def overview(
+    size: Size, form: Form, *, nodes: int, guests: int, storages: int, incidents: int, approvals: int = 0
+) -> Plan:
+    """The overview's panels. Approvals have one while some wait and where there is room; the header tells too."""
     width, height = size
     nodes = max(1, nodes)
     if form == "phone":
@@ -64,19 +66,22 @@ def overview(size: Size, form: Form, *, nodes: int, guests: int, storages: int, 
         core = min(17, height * 45 // 100)
         alarm = min(3 + max(1, incidents), 8)
         tasks = 7 if height >= 34 else 5
+        waiting = {"approvals": min(6 + approvals, 9)} if approvals else {}
+        core = 5 if approvals else core
         return stack(0, left, height, {"room": room, "guests": -1}) | stack(left, width - left, height, {
-            "core": core, "incidents": alarm, "activity": -1, "tasks": tasks,
+            "core": core, **waiting, "incidents": alarm, "activity": -1, "tasks": tasks,
         })  # fmt: skip
     left = width * 34 // 100
     right = width * 33 // 100
     middle = width - left - right
     room = min(max(nodes + 2, min(9 * nodes + 2, height - guests - 3)), height * 60 // 100)
     alarm = min(3 + max(1, incidents), 12)
-    core = min(middle // 2 + 2, height - alarm - 8)
+    waiting = {"approvals": min(6 + approvals, 12)} if approvals else {}
+    core = min(middle // 2 + 2, height - alarm - sum(waiting.values()) - 8)
     store = min(storages + 3, height // 4)
     return (
         stack(0, left, height, {"room": room, "guests": -1})
-        | stack(left, middle, height, {"core": core, "incidents": alarm, "load": -1})
+        | stack(left, middle, height, {"core": core, **waiting, "incidents": alarm, "load": -1})
         | stack(left + middle, right, height, {"activity": -1, "tasks": min(14, height // 4), "storage": store})
     )
 

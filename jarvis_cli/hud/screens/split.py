@@ -12,7 +12,7 @@ from textual.geometry import Size
 
 from jarvis_cli.hud.panels import detail
 from jarvis_cli.hud.panels.base import Panel
-from jarvis_cli.hud.panels.guests import GuestTable
+from jarvis_cli.hud.panels.guests import ACTING, GuestTable
 from jarvis_cli.hud.panels.incidents import IncidentTable
 from jarvis_cli.hud.panels.table import TablePanel
 from jarvis_cli.hud.panels.tasks import TaskTable
@@ -103,7 +103,16 @@ class Guests(SplitScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("f", "faults", "faults only", show=False),
         Binding("y", "raw", "raw state", show=False),
+        *ACTING,
     ]
+
+    def hints(self) -> list[str]:
+        own = [f"{verb.key} {verb.word}" for verb in self.hud.hands.verbs("vm", "ct") if verb.key]
+        return [*own, *super().hints()]
+
+    def action_act(self, word: str) -> None:
+        """Pressed in the description: about the guest that is described."""
+        self.hud.hands.want(word, self.opened or self.query_one("#guests", GuestTable).view.chosen)
 
     def table(self) -> TablePanel:
         return GuestTable(self.hud.model, self.hud.palette, id="guests")

@@ -14,7 +14,8 @@ from textual.widgets import Input, Static
 
 
 class Prompt(Input):
-    """``kind`` is ``:`` or ``/``. `tab` or `right` takes the suggestion; backspace in an empty line leaves it."""
+    """``kind`` is ``:`` or ``/``, or a word for what is asked. `tab` or `right` takes the suggestion; backspace in
+    an empty line leaves it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "cancel", "cancel", show=False),
@@ -73,5 +74,6 @@ class PromptLine(Horizontal):
         self.prompt = prompt
 
     def compose(self) -> ComposeResult:
-        yield Static(f" {self.prompt.kind}", id="prompt-sign", markup=False)
+        kind = self.prompt.kind
+        yield Static(f" {kind}" if len(kind) == 1 else f" {kind}? ", id="prompt-sign", markup=False)
         yield self.prompt

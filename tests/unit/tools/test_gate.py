@@ -10,7 +10,7 @@ import pytest
 from jarvis_daemon.bus import Principal
 from jarvis_daemon.protocol import messages as m
 from jarvis_daemon.protocol.errors import JarvisError
-from jarvis_daemon.protocol.state import Approval
+from jarvis_daemon.protocol.state import Approval, KillSwitchState
 from jarvis_daemon.tools import Act, Tier, Undo
 from jarvis_daemon.tools.tiers import rule
 from tests.unit.tools.conftest import AGENT, OPERATOR, SECOND, VIEWER, Yard
@@ -164,6 +164,15 @@ async def test_only_another_session_than_the_askers_answers(yard: Yard) -> None:
     approval = await approval_of(yard)
     with pytest.raises(JarvisError, match="session that asked"):
         await yard.room.gate.answer(m.ApprovalAnswer(id=approval.id, approve=True), same)
+
+
+async def test_engaged_again_it_tells_the_newer_reason_and_keeps_its_time(yard: Yard) -> None:
+    first = await yard.room.kill.set(True, by="hud", reason="")
+    await yard.clock.advance(5)
+    again = await yard.room.kill.set(True, by="hud", reason="smoke")
+    shown = yard.bus.state("approvals").get("killswitch", "killswitch:main", KillSwitchState)
+    assert shown is not None
+    assert (again.since_at, shown.since_at, shown.reason) == (first.since_at, first.since_at, "smoke")
 
 
 async def test_the_kill_switch_refuses_writes_voids_what_waits_and_leaves_reads(yard: Yard) -> None:
