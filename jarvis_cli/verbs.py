@@ -61,7 +61,8 @@ _PATIENCE: Final = Part(
 )
 _LINES: Final = Part("lines", "How many lines.", "--lines", int)
 _AT: Final = Part("node", "Only those of this node.")
-_SNAPSHOT: Final = Part("snapshot", "Name of the snapshot.", required=True)
+_SINCE: Final = Part("since_s", "How far back, in seconds.", "--since", int, metavar="SECONDS")
+_SNAPSHOT: Final = Part("name", "Name of the snapshot.", required=True, metavar="SNAPSHOT")
 
 VERBS: Final[tuple[Verb, ...]] = (
     _power("start", "Start it and wait until it runs."),
@@ -73,8 +74,10 @@ VERBS: Final[tuple[Verb, ...]] = (
     _guest("migrate", "migrate_guest", "Move it to another node.", Part("to_node", "The node to move it to.",
                                                                         required=True, metavar="NODE")),
     _guest("snapshot", "create_snapshot", "Take a snapshot.", _SNAPSHOT,
-           Part("description", "What it is for.", "--description")),
-    _guest("rollback", "rollback_snapshot", "Go back to a snapshot; what came after it is lost.", _SNAPSHOT),
+           Part("description", "What it is for.", "--description"),
+           Part("with_memory", "Of a running VM, its memory too.", "--memory", bool)),
+    _guest("rollback", "rollback_snapshot", "Go back to a snapshot; what came after it is lost.", _SNAPSHOT,
+           Part("start", "Start it afterwards.", "--start", bool)),
     _guest("backup", "run_backup", "Back it up now.", Part("storage", "Where to.", "--storage")),
     _guest("clone", "clone_guest", "Make a copy under a new vmid.",
            Part("new_vmid", "The copy's vmid.", kind=int, required=True),
@@ -90,7 +93,8 @@ VERBS: Final[tuple[Verb, ...]] = (
     Verb("service", "show", "One service as systemd sees it.", "service", "get_service_status",
          "get_service_status", asks=False),
     Verb("service", "restart", "Restart a service.", "service", "restart_service", "restart_service"),
-    Verb("service", "journal", "The last lines of its journal.", "service", "get_journal", "get_journal", (_LINES,),
+    Verb("service", "journal", "The last lines of its journal.", "service", "get_journal", "get_journal",
+         (_LINES, _SINCE),
          asks=False),
     Verb("docker", "list", "Docker containers.", "none", "list_docker_containers", "list_docker_containers", (_AT,),
          asks=False),
@@ -142,7 +146,10 @@ def _words(verb: Verb, args: dict[str, Any]) -> list[str] | None:
             if part.required:
                 return None
             continue
-        words += [_plain(value)] if part.option is None else [part.option, _plain(value)]
+        if part.kind is bool:
+            words += [str(part.option)] if value else []
+        else:
+            words += [_plain(value)] if part.option is None else [part.option, _plain(value)]
     return words if not rest and all(words) else None
 
 

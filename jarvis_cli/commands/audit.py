@@ -108,16 +108,26 @@ def show(ctx: typer.Context, call: str = typer.Argument(help="Id of the call, as
     rows = [shapes.shape(row, AUDIT) for row in found]
 
     def lines(look: Look) -> Iterator[str]:
+        first = found[0]
+        shared: list[tuple[str, Value]] = [(name, str(first[name])) for name in ("tool", "target") if first[name]]
+        yield from fields([("call", Cell(call, "bold")), *shared, ("arguments", json_text(first["args"]))], look)
         for row in found:
+            yield ""
             yield look.paint(f"{clock(row['at'], now)} {row['kind']}", "light")
-            pairs: list[tuple[str, Value]] = [("row", str(row["id"])), ("by", str(row["principal"]))]
-            pairs += [(name, str(row[name])) for name in ("tool", "tier", "target") if row.get(name)]
-            pairs += [("arguments", json_text(row["args"]))] if row.get("args") else []
-            pairs += [(key, value if isinstance(value, str) else json_text(value))
-                      for key, value in (row.get("data") or {}).items() if value not in ("", None, [])]  # fmt: skip
-            yield from (f"  {line}" for line in fields(pairs, look))
+            yield from (f"  {line}" for line in fields(_row_fields(row), look))
 
     run.out.emit({"simulated": simulated, "call_id": call, "rows": rows}, lines, rows=rows)
+
+
+def _row_fields(row: Entity) -> list[tuple[str, Value]]:
+    data = {key: value for key, value in (row.get("data") or {}).items() if value not in ("", None, [])}
+    told = [(key, value if isinstance(value, str) else json_text(value)) for key, value in data.items()]
+    return [
+        ("row", str(row["id"])),
+        ("by", str(row["principal"])),
+        ("tier", str(row.get("tier") or "") or None),
+        *told,
+    ]
 
 
 @app.command("verify", cls=Reading, epilog="jarvis audit verify\njarvis audit verify --head 4f1c…")

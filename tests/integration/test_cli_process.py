@@ -54,8 +54,13 @@ def loaded(environ: dict[str, str], *arguments: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "line", ["status", "status --json", "guest list", "guest show 100", "feed", "task show last", "incident list"]
-)
+    "line",
+    [
+        "status", "status --json", "guest list", "guest show 100", "feed", "task show last", "incident list",
+        "tool list", "tool call look_around", "guest start 103", "guest stop 103 --dry-run", "approvals",
+        "audit list",
+    ],
+)  # fmt: skip
 def test_commands_stay_light(environ: dict[str, str], line: str) -> None:
     modules = loaded(environ, *line.split())
     assert modules & FORBIDDEN == set()

@@ -19,7 +19,9 @@ from jarvis_daemon.protocol.version import VERSION
 from jarvis_daemon.server import Server, Tickets
 from jarvis_daemon.settings import ClusterSettings, Settings
 from jarvis_daemon.store import Store
+from jarvis_daemon.tools.room import ToolsRoom
 from tests.golden import homelab
+from tests.unit.cli.workshop import Workshop
 
 LOG = ["starting backup of 113", "\x1b[2Jstatus: 71 %", "done"]
 
@@ -61,6 +63,10 @@ class Served:
         await self.incidents.start()
         self.bus.offer("guest.describe", describe)
         self.bus.offer("task.log", log)
+        self.tools = ToolsRoom(settings, self.places, self.bus, self.store, self.feed, self.clock)
+        self.workshop = Workshop()
+        self.workshop.register(self.tools)
+        await self.tools.start()
         await self._fill()
         await self._serve()
 
@@ -93,6 +99,7 @@ class Served:
 
     async def _stop(self) -> None:
         await self.server.stop()
+        await self.tools.stop()
         await self.incidents.stop()
         await self.store.close()
 

@@ -5,13 +5,19 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
+import re
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from jarvis_daemon.protocol.plain import PlainClient
 from tests.unit.cli.conftest import Jarvis
+from tests.unit.cli.served import Served
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden"
 WRITE = os.environ.get("JARVIS_GOLDEN") == "write"
@@ -33,7 +39,21 @@ COMMANDS = {
     "incident-show": (["incident", "show", "pve"], 0),
     "feed": (["feed"], 0),
     "exit-codes": (["help", "exit-codes"], 0),
+    "tool-list": (["tool", "list"], 0),
+    "tool-show": (["tool", "show", "look_around"], 0),
 }
+
+ACTING = {
+    "tool-call-read": (["tool", "call", "look_around", "node=pve"], 0),
+    "tool-call-plan": (["tool", "call", "stop_container", "guest=103", "--dry-run"], 0),
+    "tool-call": (["tool", "call", "start_container", "guest=103", "-q"], 0),
+    "guest-stop": (["guest", "stop", "103", "--yes", "-q"], 8),
+    "approvals": (["approvals", "--all"], 0),
+    "audit-list": (["audit", "list"], 0),
+    "audit-show": (["audit", "show", "00000000000e"], 0),
+    "audit-verify": (["audit", "verify"], 0),
+}
+"""Of a daemon that has acted: one call done, one denied, one that waits."""
 
 
 @pytest.mark.parametrize("format_", ENDING)
@@ -55,7 +75,41 @@ def test_formats_tell_the_same(reading: Jarvis, name: str) -> None:
     import yaml
 
     arguments, _ = COMMANDS[name]
-    document = json.loads(reading(*arguments, "--json").out)
+    document = json.loads(reading(*arguments, "-o", "json").out)
     assert yaml.safe_load(reading(*arguments, "-o", "yaml").out) == document
     for line in reading(*arguments, "-o", "jsonl").out.splitlines():
         json.loads(line)
+
+
+@pytest.fixture
+def acted(served: Served, jarvis: Jarvis, monkeypatch: pytest.MonkeyPatch) -> Iterator[Jarvis]:
+    """Ids are counted, so that they are the same at every run."""
+    count = itertools.count(11)
+    counted = SimpleNamespace(token_hex=lambda size: f"{next(count):0{size * 2}x}")
+    monkeypatch.setattr("jarvis_daemon.tools.gate.secrets", counted)
+    with PlainClient.connect(served.places.socket, client="mcp", role="agent", timeout_s=20) as agent:
+        refused = agent.call("tool.call", {"name": "reboot_container", "args": {"guest": "103"}})
+        assert jarvis("deny", refused["approval_id"]).code == 0
+        assert jarvis("guest", "reboot", "103", "--yes").code == 0
+        agent.call("tool.call", {"name": "start_container", "args": {"guest": "103"}})
+        yield jarvis
+
+
+def steady(text: str) -> str:
+    """Without what differs between machines: the uid and, for it is part of them, the hashes."""
+    text = re.sub(r"((?:operator|agent):[a-z-]+):\d+", r"\1:UID", text)
+    return re.sub(r" {3,}", "  ", re.sub(r"[0-9a-f]{64}", "HASH", text))
+
+
+@pytest.mark.parametrize("name", ACTING)
+def test_output_of_what_acts(acted: Jarvis, name: str) -> None:
+    arguments, code = ACTING[name]
+    for format_, ending in ENDING.items():
+        said = acted(*arguments, "-o", format_)
+        assert said.code == code
+        path = GOLDEN / f"{name}.{ending}"
+        told = steady(said.out if code == 0 or format_ != "table" else said.err)
+        if WRITE:
+            path.write_text(told)
+        assert told == path.read_text(), path.name
+        assert "\x1b" not in told
