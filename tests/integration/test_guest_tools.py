@@ -5,6 +5,7 @@ One homelab serves all cases of a process; each case leaves the guests it used a
 
 from __future__ import annotations
 
+import dataclasses
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ import pytest
 import pytest_asyncio
 
 from jarvis_daemon.simulator.guests import Guest as SimGuest
+from jarvis_daemon.simulator.guests import GuestState
 from jarvis_daemon.simulator.tasks import Script, TaskError
 from tests.integration.guest_house import AGENT, GuestHouse, guest_house
 
@@ -38,13 +40,46 @@ def changed(thing: Any, name: str, value: Any) -> Iterator[None]:
         delattr(thing, name)
 
 
+def fail(text: str) -> Any:
+    """Ends the task that asks."""
+    raise TaskError(text)
+
+
 @contextmanager
-def locked(guest: SimGuest, lock: str = "backup") -> Iterator[None]:
-    guest.lock = lock
+def state_of(guest: SimGuest, *, frozen: GuestState | None = None, error: str = "") -> Iterator[None]:
+    """The guest keeps a state whatever it is told, or its task fails when it is to change it."""
+
+    def tell(self: SimGuest) -> GuestState:
+        return frozen or "running"
+
+    def told(self: SimGuest, state: GuestState) -> None:
+        if error:
+            fail(error)
+
+    kept = guest.state
+    guest.__class__ = type("Stubborn", (SimGuest,), {"state": property(tell, told)})
     try:
         yield
     finally:
-        guest.lock = None
+        guest.__class__ = SimGuest
+        guest.state = kept
+
+
+class Rooted(SimGuest):
+    """A guest that stays where it is."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name != "node":
+            super().__setattr__(name, value)
+
+
+class Unmovable(SimGuest):
+    """A guest whose migration fails."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "node":
+            fail("migration aborted")
+        super().__setattr__(name, value)
 
 
 class Forgetful(list[Any]):
@@ -329,3 +364,232 @@ class TestSnapshots:
             await house.lab.heal()
         assert (done.outcome, done.code) == ("failed", "cluster_denied")
         assert "lacks VM.Snapshot on /vms/106" in done.text
+
+
+class TestPause:
+    async def test_suspend_and_resume(self, house: GuestHouse) -> None:
+        plan = await house.plan("suspend_guest", guest="truenas")
+        assert plan.tier == "red"
+        assert "It answers nobody until it is resumed; its memory stays taken." in plan.effects
+        slept = await house.do("suspend_guest", guest="truenas")
+        assert (slept.outcome, house.guest("truenas").state) == ("verified", "paused")
+        again = await house.do("suspend_guest", guest="truenas")
+        assert again.text == "truenas is suspended already."
+        assert slept.undo is not None
+        awake = await house.do(slept.undo["name"], **slept.undo["args"])
+        assert (awake.outcome, awake.tier, house.guest("truenas").state) == ("verified", "yellow", "running")
+
+    @pytest.mark.parametrize(
+        ("tool", "guest", "text"),
+        [
+            ("suspend_guest", "plex", "plex is a container"),
+            ("suspend_guest", "windows11", "windows11 does not run (stopped)"),
+            ("resume_guest", "immich", "immich is not suspended (running)"),
+            ("resume_guest", "dev-sandbox", "locked (backup)"),
+        ],
+    )
+    async def test_refusals(self, house: GuestHouse, tool: str, guest: str, text: str) -> None:
+        refused = await house.do(tool, guest=guest)
+        assert refused.outcome == "refused"
+        assert text in refused.text
+
+    async def test_a_vm_that_runs_on_contradicts_and_a_failed_task_fails(self, house: GuestHouse) -> None:
+        guest = house.guest("truenas")
+        with state_of(guest, frozen="running"):
+            done = await house.do("suspend_guest", guest="truenas")
+        assert (done.outcome, "truenas is not suspended" in done.text) == ("contradicted", True)
+        with state_of(guest, error="qmp command 'stop' failed - got timeout"):
+            failed = await house.do("suspend_guest", guest="truenas")
+        assert (failed.outcome, failed.code) == ("failed", "cluster_refused")
+        assert "got timeout" in failed.why
+
+
+class TestMigrate:
+    async def test_a_vm_moves_while_it_runs_and_back(self, house: GuestHouse) -> None:
+        plan = await house.plan("migrate_guest", guest="immich", node="pve")
+        assert plan.tier == "red"
+        assert "It goes on running; at the end it stands still for about a second." in plan.effects
+        moved = await house.do("migrate_guest", guest="immich", node="pve")
+        assert (moved.outcome, moved.text) == ("verified", "immich is on pve now.")
+        assert house.guest("immich").node == "pve"
+        assert house.guest("immich").running
+        assert moved.undo == {"name": "migrate_guest", "args": {"guest": "114", "node": "agent1"}}
+        await house.known("immich", node="pve")
+        back = await house.do("migrate_guest", guest="immich", node="agent1")
+        assert back.outcome == "verified"
+        await house.known("immich", node="agent1")
+
+    async def test_a_container_is_restarted_there(self, house: GuestHouse) -> None:
+        plan = await house.plan("migrate_guest", guest="vaultwarden", node="agent1")
+        assert any(effect.startswith("It stops for about") for effect in plan.effects)
+        moved = await house.do("migrate_guest", guest="vaultwarden", node="agent1")
+        assert (moved.outcome, house.guest("vaultwarden").node) == ("verified", "agent1")
+        await house.known("vaultwarden", node="agent1")
+        await house.do("migrate_guest", guest="vaultwarden", node="pve")
+        await house.known("vaultwarden", node="pve")
+
+    @pytest.mark.parametrize(
+        ("guest", "node", "text"),
+        [
+            ("plex", "agent1", "plex is on agent1 already"),
+            ("plex", "nowhere", "There is no node 'nowhere'"),
+            ("truenas", "agent", "of memory free; truenas wants 12.0"),
+            ("dev-sandbox", "agent1", "locked (backup)"),
+        ],
+    )
+    async def test_refusals(self, house: GuestHouse, guest: str, node: str, text: str) -> None:
+        refused = await house.do("migrate_guest", guest=guest, node=node)
+        assert refused.outcome == "refused"
+        assert text in refused.text
+
+    async def test_a_disk_on_a_storage_that_the_node_lacks_is_refused(self, house: GuestHouse) -> None:
+        guest = house.guest("gitea")
+        plain = guest.config()
+        with changed(guest, "config", lambda: plain | {"rootfs": "tank:subvol-107-disk-0,size=60G"}):
+            refused = await house.do("migrate_guest", guest="gitea", node="agent1")
+        assert refused.text == "agent1 has no storage tank, where rootfs of gitea lies."
+
+    async def test_a_failed_move_fails_and_one_that_did_not_happen_contradicts(self, house: GuestHouse) -> None:
+        guest = house.guest("homepage")
+        guest.__class__ = Unmovable
+        try:
+            failed = await house.do("migrate_guest", guest="homepage", node="pve")
+        finally:
+            guest.__class__ = SimGuest
+        assert (failed.outcome, failed.code) == ("failed", "cluster_refused")
+        assert "migration aborted" in failed.why
+        guest.__class__ = Rooted
+        try:
+            done = await house.do("migrate_guest", guest="homepage", node="pve")
+        finally:
+            guest.__class__ = SimGuest
+        assert (done.outcome, "homepage is not on pve" in done.text) == ("contradicted", True)
+
+
+class TestBackups:
+    async def test_back_up_read_back_delete(self, house: GuestHouse) -> None:
+        plan = await house.plan("run_backup", guest="homepage", storage="externalhdd", notes="by hand")
+        assert (plan.tier, plan.needs) == ("yellow", "nothing")
+        assert "It goes to externalhdd." in plan.effects
+        done = await house.do("run_backup", guest="homepage", storage="externalhdd", notes="by hand")
+        assert done.outcome == "verified"
+        assert done.text.startswith("The backup of homepage lies on externalhdd (")
+        volid = done.result["volid"]
+        assert any("Finished Backup of VM 106" in line for line in house.lines)
+        assert done.undo == {"name": "delete_backup", "args": {"backup": volid}}
+
+        plan = await house.plan("delete_backup", backup=volid)
+        assert (plan.tier, plan.needs) == ("black", "typed_name")
+        assert "It is the last backup of homepage." in plan.effects
+        gone = await house.do("delete_backup", backup=volid)
+        assert gone.outcome == "verified"
+        again = await house.do("delete_backup", backup=volid)
+        assert (again.outcome, again.code) == ("refused", "not_found")
+
+    async def test_a_mode_that_stops_the_guest_is_red(self, house: GuestHouse) -> None:
+        plan = await house.plan("run_backup", guest="gitea", mode="stop")
+        assert plan.tier == "red"
+        assert "It is shut down, backed up and started again." in plan.effects
+
+    async def test_a_failed_backup_fails_with_its_reason(self, house: GuestHouse) -> None:
+        house.world.backups.failing[107] = "Input/output error"
+        try:
+            done = await house.do("run_backup", guest="gitea")
+        finally:
+            house.world.backups.failing.clear()
+        assert (done.outcome, done.code) == ("failed", "cluster_refused")
+        assert any("Input/output error" in line for line in house.lines)
+
+    async def test_a_backup_that_leaves_nothing_contradicts(self, house: GuestHouse) -> None:
+        disk = house.world.disk("externalhdd", "pve")
+        kept, disk.volumes = disk.volumes, Forgetful(disk.volumes)
+        try:
+            done = await house.do("run_backup", guest="vaultwarden")
+            volid = kept[0].volid
+            gone = await house.do("delete_backup", backup=volid)
+        finally:
+            disk.volumes = kept
+        assert (done.outcome, done.undo) == ("contradicted", None)
+        assert "No new backup of vaultwarden lies on externalhdd" in done.text
+        assert (gone.outcome, "still lies on externalhdd" in gone.text) == ("contradicted", True)
+
+    @pytest.mark.parametrize(
+        ("args", "text"),
+        [
+            ({"guest": "gitea", "storage": "tank"}, "pve has no storage tank that takes backups"),
+            ({"guest": "dev-sandbox"}, "locked (backup)"),
+            ({"guest": "nobody"}, "There is no guest"),
+        ],
+    )
+    async def test_refusals(self, house: GuestHouse, args: dict[str, Any], text: str) -> None:
+        refused = await house.do("run_backup", **args)
+        assert refused.outcome == "refused"
+        assert text in refused.text
+
+    async def test_restore_over_a_stopped_guest(self, house: GuestHouse) -> None:
+        volid = (await house.ask("get_backups", guest="paperless")).result["backups"][0]["volid"]
+        await house.do("create_snapshot", guest="paperless", name="to-lose")
+        running = await house.do("restore_backup", guest="paperless", backup=volid)
+        assert (running.outcome, running.text) == ("refused", "paperless is not stopped (running).")
+        await house.do("stop_container", guest="paperless")
+        other = await house.do("restore_backup", guest="jellyfin", backup=volid)
+        assert "not of jellyfin" in other.text
+        plan = await house.plan("restore_backup", guest="paperless", backup=volid)
+        assert (plan.tier, plan.needs) == ("black", "typed_name")
+        assert "Its 1 snapshots are lost." in plan.effects
+        done = await house.do("restore_backup", guest="paperless", backup=volid)
+        assert done.outcome == "verified"
+        assert house.guest("paperless").restored_at is not None
+        await house.do("start_container", guest="paperless")
+
+    async def test_an_agent_never_destroys(self, house: GuestHouse) -> None:
+        volid = (await house.ask("get_backups", AGENT, guest="gitea")).result["backups"][0]["volid"]
+        refused = await house.ask("delete_backup", AGENT, backup=volid)
+        assert (refused.outcome, refused.code) == ("refused", "forbidden")
+
+
+class TestTags:
+    async def test_tags_are_set_and_taken_back(self, house: GuestHouse) -> None:
+        done = await house.do("set_guest_tags", guest="plex", add=["tv"], remove=["media"])
+        assert (done.outcome, done.tier) == ("verified", "yellow")
+        assert house.guest("plex").spec.tags == ("tv",)
+        assert done.undo == {"name": "set_guest_tags", "args": {"guest": "103", "tags": ["media"]}}
+        back = await house.do(done.undo["name"], **done.undo["args"])
+        assert (back.outcome, house.guest("plex").spec.tags) == ("verified", ("media",))
+        await house.known("plex", tags=["media"])
+
+    @pytest.mark.parametrize("tag", ["no-jarvis", "protected", "jarvis-ro", "no-reboot"])
+    async def test_a_tag_that_carries_policy_is_red(self, house: GuestHouse, tag: str) -> None:
+        plan = await house.plan("set_guest_tags", guest="plex", add=[tag])
+        assert (plan.tier, plan.needs) == ("red", "confirm")
+        assert f"{tag} carries policy" in plan.effects
+
+    async def test_taking_such_a_tag_away_is_red_too(self, house: GuestHouse) -> None:
+        guest = house.guest("plex")
+        kept, guest.spec = guest.spec, dataclasses.replace(guest.spec, tags=("media", "protected"))
+        try:
+            assert (await house.plan("set_guest_tags", guest="plex", tags=["media"])).tier == "red"
+        finally:
+            guest.spec = kept
+
+    @pytest.mark.parametrize(
+        ("args", "code", "text"),
+        [
+            ({"tags": ["media"]}, "refused", "The tags of plex are so already: media."),
+            ({"tags": ["a"], "add": ["b"]}, "refused", "Give either"),
+            ({"add": ["Bad Tag"]}, "invalid_params", "arguments of set_guest_tags are wrong"),
+            ({"add": ["x;y"]}, "invalid_params", "arguments of set_guest_tags are wrong"),
+        ],
+    )
+    async def test_refusals(self, house: GuestHouse, args: dict[str, Any], code: str, text: str) -> None:
+        refused = await house.do("set_guest_tags", guest="plex", **args)
+        assert (refused.outcome, refused.code) == ("refused", code)
+        assert text in refused.text
+
+    async def test_tags_that_do_not_stay_contradict(self, house: GuestHouse) -> None:
+        guest = house.guest("plex")
+        plain = guest.config()
+        with changed(guest, "config", lambda: plain):
+            done = await house.do("set_guest_tags", guest="plex", add=["lost"])
+        await house.do("set_guest_tags", guest="plex", remove=["lost"])
+        assert (done.outcome, "The tags of plex are media" in done.text) == ("contradicted", True)
