@@ -27,7 +27,7 @@ class WaitArgs(GuestArgs):
 
 
 class MoveArgs(GuestArgs):
-    to_node: Annotated[str, Meta(min_length=1, max_length=63, description="where to")]
+    node: Annotated[str, Meta(min_length=1, max_length=63, description="where to")]
 
 
 class ServiceArgs(Args):
@@ -82,7 +82,7 @@ class Workshop:
                 self._guest(f"reboot_{kind}", Tier.RED, "Reboot", "has been rebooted.", WaitArgs, verified),
             )  # fmt: skip
         room.registry.add(
-            self._guest("migrate_guest", Tier.RED, "Move to {to_node}:", "is moved.", MoveArgs, verified),
+            self._guest("migrate_guest", Tier.RED, "Move to {node}:", "is moved.", MoveArgs, verified),
             self._guest("delete_guest", Tier.BLACK, "Delete", "is deleted.", GuestArgs, verified),
             self._spec("restart_service", Tier.YELLOW, "Restart", "is restarted.", ServiceArgs, verified, _service),
             self._spec("reboot_node", Tier.BLACK, "Reboot", "has been rebooted.", NodeArgs, verified, _node),
