@@ -17,6 +17,7 @@ import pytest_asyncio
 
 from jarvis_daemon.simulator.guests import Guest as SimGuest
 from jarvis_daemon.simulator.guests import GuestState
+from jarvis_daemon.simulator.inventory import GIB
 from jarvis_daemon.simulator.tasks import Script, TaskError
 from tests.integration.guest_house import AGENT, GuestHouse, guest_house
 
@@ -80,6 +81,16 @@ class Unmovable(SimGuest):
         if name == "node":
             fail("migration aborted")
         super().__setattr__(name, value)
+
+
+class Immortal(dict[int, Any]):
+    """Guests, of whom none comes and none goes."""
+
+    def __setitem__(self, vmid: int, guest: Any) -> None:
+        return
+
+    def pop(self, vmid: int, default: Any = None) -> Any:
+        return default
 
 
 class Forgetful(list[Any]):
@@ -593,3 +604,150 @@ class TestTags:
             done = await house.do("set_guest_tags", guest="plex", add=["lost"])
         await house.do("set_guest_tags", guest="plex", remove=["lost"])
         assert (done.outcome, "The tags of plex are media" in done.text) == ("contradicted", True)
+
+
+class TestResize:
+    async def test_a_disk_grows(self, house: GuestHouse) -> None:
+        before = house.guest("paperless").spec.disk_bytes
+        plan = await house.plan("resize_guest", guest="paperless", disk="rootfs", grow_gib=2)
+        assert plan.tier == "red"
+        assert "rootfs: 30 → 32 GiB. A disk never shrinks again." in plan.effects
+        done = await house.do("resize_guest", guest="paperless", disk="rootfs", grow_gib=2)
+        assert (done.outcome, done.undo) == ("verified", None)
+        assert house.guest("paperless").spec.disk_bytes == before + 2 * GIB == done.result["disk_bytes"]
+
+    async def test_cores_and_memory_of_a_container_and_back(self, house: GuestHouse) -> None:
+        done = await house.do("resize_guest", guest="gitea", cores=3, memory_mib=3072)
+        assert done.outcome == "verified"
+        assert house.guest("gitea").spec.cores == 3
+        assert done.undo == {"name": "resize_guest", "args": {"guest": "107", "cores": 2, "memory_mib": 2048}}
+        assert (await house.do(done.undo["name"], **done.undo["args"])).outcome == "verified"
+        assert house.guest("gitea").spec.memory_bytes == 2 * GIB
+
+    async def test_a_running_vm_takes_it_on_later(self, house: GuestHouse) -> None:
+        plan = await house.plan("resize_guest", guest="immich", cores=6)
+        assert "It takes them on when it is next shut down and started." in plan.effects
+        done = await house.do("resize_guest", guest="immich", cores=6)
+        assert (done.outcome, house.guest("immich").spec.cores) == ("verified", 4)
+        await house.do("resize_guest", guest="immich", cores=4)
+
+    @pytest.mark.parametrize(
+        ("args", "text"),
+        [
+            ({"disk": "rootfs"}, "A disk is grown with both"),
+            ({"cores": 2, "disk": "rootfs", "grow_gib": 1}, "Give either a disk to grow"),
+            ({}, "Give either a disk to grow"),
+            ({"cores": 2}, "gitea has that already"),
+            ({"cores": 64}, "pve has 6 cores"),
+            ({"memory_mib": 999_999}, "pve has 31 GiB of memory"),
+            ({"disk": "scsi0", "grow_gib": 1}, "gitea has no disk scsi0; it has rootfs"),
+            ({"disk": "rootfs", "grow_gib": 5000}, "local-lvm on pve has"),
+            ({"disk": "rootfs", "grow_gib": 0}, "arguments of resize_guest are wrong"),
+            ({"disk": "../x", "grow_gib": 1}, "arguments of resize_guest are wrong"),
+        ],
+    )
+    async def test_refusals(self, house: GuestHouse, args: dict[str, Any], text: str) -> None:
+        refused = await house.do("resize_guest", guest="gitea", **args)
+        assert refused.outcome == "refused"
+        assert text in refused.text
+
+    async def test_a_failed_one_fails_and_one_without_effect_contradicts(self, house: GuestHouse) -> None:
+        guest, disk = house.guest("gitea"), house.world.disk("local-lvm", "pve")
+        with changed(disk, "free", lambda: 0):
+            failed = await house.do("resize_guest", guest="gitea", disk="rootfs", grow_gib=1)
+        assert (failed.outcome, failed.code) == ("failed", "cluster_refused")
+        assert "insufficient free space" in failed.why
+        plain = guest.config()
+        with changed(guest, "config", lambda: plain):
+            done = await house.do("resize_guest", guest="gitea", cores=4)
+        guest.spec = dataclasses.replace(guest.spec, cores=2)
+        assert done.outcome == "contradicted"
+        assert "The configuration of gitea says 2 cores" in done.text
+
+
+class TestBirthAndDeath:
+    async def test_clone_and_delete(self, house: GuestHouse) -> None:
+        plan = await house.plan("clone_guest", guest="dev-sandbox", name="copy")
+        assert "locked (backup)" in plan.text
+        plan = await house.plan("clone_guest", guest="immich", name="immich-copy")
+        assert plan.tier == "red"
+        assert "immich goes on; its copy is as after a loss of power." in plan.effects
+        done = await house.do("clone_guest", guest="immich", name="immich-copy")
+        assert done.outcome == "verified"
+        vmid = done.result["vmid"]
+        assert house.guest(str(vmid)).spec.name == "immich-copy"
+        assert not house.guest(str(vmid)).running
+        assert done.undo == {"name": "delete_guest", "args": {"guest": str(vmid)}}
+        await house.known("immich-copy", status="stopped", lock=None)
+        assert (
+            "called immich-copy already"
+            in (await house.plan("clone_guest", guest="gitea", name="immich-copy")).text
+        )
+
+        plan = await house.plan("delete_guest", guest="immich-copy")
+        assert (plan.tier, plan.needs) == ("black", "typed_name")
+        assert "There is no backup of it: it cannot be brought back." in plan.effects
+        gone = await house.do("delete_guest", guest="immich-copy")
+        assert (gone.outcome, gone.text) == ("verified", "immich-copy is deleted.")
+        assert house.world.guest_named("immich-copy") is None
+
+    async def test_create_from_a_template_and_from_a_backup(self, house: GuestHouse) -> None:
+        made = await house.do("create_guest", template="debian12-template", name="fresh")
+        assert made.outcome == "verified"
+        assert house.guest("fresh").spec.template is False
+        volid = (await house.ask("get_backups", guest="gitea")).result["backups"][0]["volid"]
+        plan = await house.plan("create_guest", backup=volid, node="agent1")
+        assert any("never run both at once" in effect for effect in plan.effects)
+        second = await house.do("create_guest", backup=volid, node="agent1")
+        assert second.outcome == "verified"
+        twin = house.guest(str(second.result["vmid"]))
+        assert (twin.node, twin.spec.kind, twin.running) == ("agent1", "ct", False)
+        assert house.guest("107").node == "pve"
+        for vmid in (made.result["vmid"], second.result["vmid"]):
+            await house.until(lambda vmid=vmid: f"guest:{vmid}" in house.watched.guests)
+            await house.until(lambda vmid=vmid: house.watched.guests[f"guest:{vmid}"].status == "stopped")
+            assert (await house.do("delete_guest", guest=str(vmid))).outcome == "verified"
+        await house.until(lambda: f"guest:{second.result['vmid']}" not in house.watched.guests)
+
+    @pytest.mark.parametrize(
+        ("tool", "args", "text"),
+        [
+            ("delete_guest", {"guest": "plex"}, "plex is not stopped (running)"),
+            ("delete_guest", {"guest": "dev-sandbox"}, "locked (backup)"),
+            ("delete_guest", {"guest": "nobody"}, "There is no guest"),
+            ("clone_guest", {"guest": "plex", "name": "plex2"}, "PVE copies a stopped container only"),
+            ("clone_guest", {"guest": "immich", "name": "x", "full": False}, "is no template"),
+            ("clone_guest", {"guest": "immich", "name": "a;b"}, "arguments of clone_guest are wrong"),
+            ("clone_guest", {"guest": "immich", "name": "x", "vmid": 100}, "arguments of clone_guest are wrong"),
+            ("clone_guest", {"guest": "immich", "name": "x", "storage": "externalhdd"}, "takes no disks of guests"),
+            ("create_guest", {}, "Give either a template or a backup"),
+            ("create_guest", {"template": "debian12-template"}, "needs a name"),
+            ("create_guest", {"template": "immich", "name": "x"}, "immich is no template"),
+            ("create_guest", {"backup": "externalhdd:backup/vzdump-lxc-1.tar"}, "There is no backup"),
+            ("create_guest", {"backup": "externalhdd:../../etc/passwd"}, "There is no backup"),
+        ],
+    )
+    async def test_refusals(self, house: GuestHouse, tool: str, args: dict[str, Any], text: str) -> None:
+        refused = await house.do(tool, **args)
+        assert refused.outcome == "refused"
+        assert text in refused.text
+
+    async def test_a_clone_that_fails_is_told(self, house: GuestHouse) -> None:
+        disk = house.world.disk("local-lvm", "agent1")
+        with changed(disk, "free", lambda: 0):
+            failed = await house.do("clone_guest", guest="immich", name="never")
+        assert (failed.outcome, failed.code) == ("failed", "cluster_refused")
+        assert "no free space" in failed.why
+        assert house.world.guest_named("never") is None
+
+    async def test_what_is_born_otherwise_or_does_not_die_contradicts(self, house: GuestHouse) -> None:
+        kept, house.world.guests = house.world.guests, Immortal(house.world.guests)
+        try:
+            lost = await house.do("clone_guest", guest="jellyfin", name="phantom")
+            house.world.guests = Immortal(kept)
+            stays = await house.do("delete_guest", guest="jellyfin")
+        finally:
+            house.world.guests = kept
+            house.world.index_guests()
+        assert (lost.outcome, "There is no guest" in lost.text) == ("contradicted", True)
+        assert (stays.outcome, "jellyfin is still there" in stays.text) == ("contradicted", True)

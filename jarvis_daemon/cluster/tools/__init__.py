@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from jarvis_daemon.cluster.tools import (
     backups,
+    birth,
     guest_reads,
     looks,
     migrate,
     pause,
     power,
+    resize,
     services,
     snapshots,
     tags,
@@ -17,7 +19,7 @@ from jarvis_daemon.cluster.tools import (
 from jarvis_daemon.cluster.tools.hands import Hands
 from jarvis_daemon.tools import Registry
 
-FILES = (looks, guest_reads, power, snapshots, pause, migrate, backups, tags, services, wake)
+FILES = (looks, guest_reads, power, snapshots, pause, migrate, backups, tags, resize, birth, services, wake)
 """Each has ``specs(hands) -> list[ToolSpec]``."""
 
 

@@ -194,21 +194,21 @@ def _run_undo(args: BackupArgs, target: Target, result: Any) -> Undo | None:
 
 def _resolve_backup(hands: Hands) -> Any:
     async def resolve(args: DeleteBackupArgs, ctx: Context) -> Target:
-        backup, siblings = await _find(hands, args.backup)
+        backup, siblings = await find_backup(hands, args.backup)
         name = args.backup.rpartition("/")[2]
         guests = hands.scene.inventory.guests.entities
         guest = guests.get(f"guest:{backup.vmid}")
         labels = () if guest is None else (guest.name, guest.id, str(guest.vmid), *(f"tag:{t}" for t in guest.tags))
         return Target(
             f"backup:{backup.volid}", name, "backup", hands.scene.cluster.name, backup.vmid,
-            _node_with(hands, backup.storage), observed_at=ctx.now, labels=labels,
+            node_with(hands, backup.storage), observed_at=ctx.now, labels=labels,
             facts={"backup": backup, "siblings": siblings},
         )  # fmt: skip
 
     return resolve
 
 
-async def _find(hands: Hands, volid: str) -> tuple[StoredBackup, list[StoredBackup]]:
+async def find_backup(hands: Hands, volid: str) -> tuple[StoredBackup, list[StoredBackup]]:
     """The backup, and all backups of its guest. Raises ``not_found``, or ``cluster_unreachable`` when unsure."""
     found, failed = await backups_of(hands, storage=volid.partition(":")[0])
     backup = next((one for one in found if one.volid == volid), None)
@@ -220,7 +220,7 @@ async def _find(hands: Hands, volid: str) -> tuple[StoredBackup, list[StoredBack
     return backup, siblings
 
 
-def _node_with(hands: Hands, storage: str) -> str:
+def node_with(hands: Hands, storage: str) -> str:
     """An online node that has the storage. Raises ``cluster_unreachable``."""
     nodes = hands.scene.inventory.nodes.entities
     for entity in hands.scene.inventory.storages.values():
@@ -279,7 +279,7 @@ def _delete_verify(hands: Hands) -> Any:
 def _resolve_restore(hands: Hands) -> Any:
     async def resolve(args: RestoreArgs, ctx: Context) -> Target:
         target = await hands.live_target(args.guest)
-        backup, _ = await _find(hands, args.backup)
+        backup, _ = await find_backup(hands, args.backup)
         snapshots = await snapshots_of(hands, target.facts["guest"])
         return replace(target, facts={**target.facts, "backup": backup, "snapshots": snapshots})
 

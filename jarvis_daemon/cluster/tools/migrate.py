@@ -11,7 +11,8 @@ from msgspec import Meta
 
 from jarvis_daemon.cluster.shapes import GuestConfig, parse_guest_config
 from jarvis_daemon.cluster.tools.hands import GuestRef, Hands, NodeRef, TaskDone
-from jarvis_daemon.protocol.state import Guest, Node, Storage
+from jarvis_daemon.cluster.tools.places import free_memory, free_space, is_shared, size_of, storage_on
+from jarvis_daemon.protocol.state import Guest, Node
 from jarvis_daemon.tools import Act, Context, Target, Tier, ToolSpec, Undo, Verdict
 from jarvis_daemon.tools.spec import Args, Risk, Sentences
 
@@ -62,10 +63,7 @@ def _risk(hands: Hands) -> Callable[[Any, Target, Context], Risk]:
             return common
         if why := _unfit(hands, guest, goal, target.facts["config"]):
             return Risk(refuse=why, next="`jarvis node list` and `jarvis storage list` show what there is.")
-        effects = [_downtime(guest, target.facts["config"], hands)]
-        if guest.status == "running" and (free := _free_memory(goal)) is not None:
-            effects.append(f"{goal.name} keeps {(free - _memory(guest)) / GIB:.1f} GiB of memory free.")
-        return replace(common, effects=(*effects, *common.effects))
+        return replace(common, effects=(_downtime(guest, target.facts["config"], hands), *common.effects))
 
     return risk
 
@@ -77,7 +75,7 @@ def _unfit(hands: Hands, guest: Guest, goal: Node, config: GuestConfig) -> str:
     if goal.status != "online":
         return f"{goal.name} is not online ({goal.status})"
     if guest.status == "running":
-        free = _free_memory(goal)
+        free = free_memory(goal)
         if free is None:
             return f"How much memory {goal.name} has free is not known"
         if free < (wanted := _memory(guest)):
@@ -88,13 +86,13 @@ def _unfit(hands: Hands, guest: Guest, goal: Node, config: GuestConfig) -> str:
             if key.startswith("mp") and volume.startswith("/"):
                 return f"{key} of {guest.name} is a path of {guest.node} and cannot move"
             continue
-        storage = _storage(hands, name, goal.name)
+        storage = storage_on(hands, name, goal.name)
         if storage is None:
             return f"{goal.name} has no storage {name}, where {key} of {guest.name} lies"
         if storage.status != "available":
             return f"The storage {name} on {goal.name} is not available"
-        if not storage.shared and (free := _free_space(storage)) is not None and free < _size(volume):
-            return f"{name} on {goal.name} has {free / GIB:.0f} GiB free; {key} wants {_size(volume) / GIB:.0f}"
+        if not storage.shared and (free := free_space(storage)) is not None and free < size_of(volume):
+            return f"{name} on {goal.name} has {free / GIB:.0f} GiB free; {key} wants {size_of(volume) / GIB:.0f}"
     return ""
 
 
@@ -103,7 +101,7 @@ def _downtime(guest: Guest, config: GuestConfig, hands: Hands) -> str:
         return f"It is {guest.status} and stays so."
     if guest.kind == "vm":
         return "It goes on running; at the end it stands still for about a second."
-    local = sum(_size(v) for v in config.disks.values() if not _is_shared(hands, v, guest.node))
+    local = sum(size_of(v) for v in config.disks.values() if not is_shared(hands, v, guest.node))
     minutes = max(1, round((30 + local / COPY_BYTES_PER_S) / 60))
     return f"It stops for about {minutes} min at most, while its disks are copied, and starts on the other node."
 
@@ -113,39 +111,6 @@ def _memory(guest: Guest) -> int:
     return guest.memory_total_bytes or 0
 
 
-def _free_memory(node: Node) -> int | None:
-    if node.memory_available_bytes is not None:
-        return node.memory_available_bytes
-    if node.memory_total_bytes is None or node.memory_used_bytes is None:
-        return None
-    return node.memory_total_bytes - node.memory_used_bytes
-
-
-def _storage(hands: Hands, name: str, node: str) -> Storage | None:
-    found = hands.scene.inventory.storages
-    here = found.get(f"storage:{node}/{name}") or found.get(f"storage:{name}")
-    return here if here is not None and (here.node == node or node in here.nodes) else None
-
-
-def _is_shared(hands: Hands, volume: str, node: str) -> bool:
-    storage = _storage(hands, volume.partition(":")[0], node)
-    return storage is not None and storage.shared
-
-
-def _free_space(storage: Storage) -> int | None:
-    if storage.total_bytes is None or storage.used_bytes is None:
-        return None
-    return storage.total_bytes - storage.used_bytes
-
-
-def _size(volume: str) -> int:
-    """Bytes of ``…,size=32G``; 0 where it is not told."""
-    text = next((part[5:] for part in volume.split(",") if part.startswith("size=")), "")
-    units = {"K": 2**10, "M": 2**20, "G": GIB, "T": 2**40}
-    number, unit = (text[:-1], units[text[-1]]) if text[-1:] in units else (text, 1)
-    return int(float(number) * unit) if number.replace(".", "", 1).isdigit() else 0
-
-
 def _run(hands: Hands) -> Any:
     async def run(args: MigrateArgs, target: Target, act: Act) -> Migrated:
         guest: Guest = target.facts["guest"]
@@ -153,7 +118,7 @@ def _run(hands: Hands) -> Any:
         more: dict[str, Any] = {}
         if guest.status != "stopped":
             more = {"online": True} if guest.kind == "vm" else {"restart": True, "timeout": args.timeout_s}
-        if guest.kind == "vm" and any(not _is_shared(hands, v, guest.node) for v in _disks(target)):
+        if guest.kind == "vm" and any(not is_shared(hands, v, guest.node) for v in _disks(target)):
             more["with_local_disks"] = True
         what = f"moves {target.name} ({target.vmid}) from {guest.node} to {goal.name}"
         call = f"{guest.kind}_migrate"
