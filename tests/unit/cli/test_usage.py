@@ -32,6 +32,14 @@ WRONG = {
     "incident silence 1 --for x --reason x": "'x' is no duration",
     "incident silence 1": "The reason of a silence has to be asked",
     "sim speed fast": "fast",
+    "tool call": "Missing argument 'NAME'",
+    "tool list --tier blue": "'blue' is no tier",
+    "guest migrate plex": "Missing argument 'NODE'",
+    "guest reboot plex --patience soon": "--patience",
+    "service restart smbd": "does not say on which node",
+    "approvals -f -o json": "-f has no end",
+    "audit list -n 0": "-n",
+    "approve": "Missing argument 'ID'",
     "setup": "has to be asked, and nobody can answer here",
     "hud": "The display needs a terminal",
     "demo": "The display needs a terminal",
@@ -122,6 +130,35 @@ def test_the_page_of_shapes_names_every_field() -> None:
 
     page = (Path(__file__).resolve().parents[3] / "docs/output.md").read_text()
     rows = {line.split("|")[1].strip(): line for line in page.splitlines() if line.startswith("| ")}
-    for entity in ("node", "guest", "storage", "task", "incident", "silence", "event"):
+    for entity in (
+        "node",
+        "guest",
+        "storage",
+        "task",
+        "incident",
+        "silence",
+        "event",
+        "approval",
+        "killswitch",
+        "audit",
+    ):
         fields = getattr(shapes, entity.upper())
         assert [name for name in fields if f"`{name}`" not in rows[entity]] == [], entity
+
+
+def test_the_page_of_tools_names_every_verb_outcome_and_exit_code() -> None:
+    from jarvis_cli.outcome import OUTCOME, exit_code
+    from jarvis_cli.verbs import VERBS
+
+    docs = Path(__file__).resolve().parents[3] / "docs"
+    page = (docs / "tools.md").read_text()
+    for verb in VERBS:
+        tools = " ".join(dict.fromkeys((f"`{verb.vm}`", f"`{verb.ct}`"))).replace("` `", "`, `")
+        assert f"| `jarvis {verb.noun} {verb.name}` | {tools} |" in page
+    rows = [line for line in page.splitlines() if line.startswith("| `") and line.count("|") == 4]
+    words = "done planned verified contradicted failed cancelled refused denied expired unverified awaiting"
+    for word in words.split():
+        row = next(line for line in rows if f"`{word}`" in line.split("|")[1])
+        assert str(exit_code({"outcome": word})) in row.split("|")[3], word
+    outcome = next(line for line in (docs / "output.md").read_text().splitlines() if line.startswith("| outcome"))
+    assert [name for name in OUTCOME if f"`{name}`" not in outcome] == []
