@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from jarvis_daemon.protocol import messages as m
 from jarvis_daemon.simulator.nodes import Node
-from tests.integration.node_house import AGENT, NodeHouse
+from tests.integration.node_house import AGENT, OPERATOR, NodeHouse
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -211,3 +212,74 @@ async def test_without_a_living_node_a_magic_packet_goes_out() -> None:
         without = await dark.call("wake_node", node="agent", wait_s=5)
         assert (without.outcome, "cluster.wake.macs.agent" in without.next) == ("failed", True)
     transport.close()
+
+
+# --- one command -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("node", "command", "tier"),
+    [
+        ("pve", "uptime", "yellow"), ("Home", "df -h", "yellow"), ("pve", "echo hello", "red"),
+        ("Home", "echo hello", "black"), ("pve", "rm -rf /", "black"), ("pve", "sudo -n reboot", "black"),
+        ("pve", "sh -c 'reboot'", "black"), ("pve", "qm destroy 110", "black"), ("pve", "uptime -p", "red"),
+        ("pve", "/tmp/uptime", "red"),
+    ],
+)  # fmt: skip
+async def test_tiers_of_commands(house: NodeHouse, node: str, command: str, tier: str) -> None:
+    plan = await house.plan("execute_ssh", node=node, command=command)
+    assert (plan.outcome, plan.tier) == ("planned", tier)
+
+
+async def test_a_command_that_looks_runs_at_once_and_its_answer_is_tainted(house: NodeHouse) -> None:
+    outcome = await house.call("execute_ssh", node="pve", command="uname -a")
+    assert (outcome.outcome, outcome.tainted, outcome.result["exit_code"]) == ("verified", True, 0)
+    assert outcome.result["stdout"].startswith("Linux pve")
+
+
+async def test_another_command_waits_for_the_operator_who_sees_its_exact_arguments(house: NodeHouse) -> None:
+    asked = await house.call("execute_ssh", AGENT, node="pve", command="echo 'two  words' x")
+    assert (asked.outcome, asked.tier) == ("awaiting", "red")
+    assert "exactly these arguments: [echo] [two  words] [x]" in asked.effects
+    assert not any("two  words" in command for command in house.lab.world.nodes["pve"].commands)
+    done = await house.tools.gate.answer(m.ApprovalAnswer(id=asked.approval_id or "", approve=True), OPERATOR)
+    assert (done.outcome, done.result["stdout"]) == ("unverified", "two  words x\n")
+    assert "echo 'two  words' x" in house.lab.world.nodes["pve"].commands[-1]
+
+
+async def test_an_agent_never_destroys(house: NodeHouse) -> None:
+    outcome = await house.call("execute_ssh", AGENT, node="pve", command="env rm -rf /")
+    assert (outcome.outcome, outcome.code) == ("refused", "forbidden")
+
+
+async def test_a_command_that_fails_contradicts_and_keeps_what_it_said(house: NodeHouse) -> None:
+    outcome = await house.confirmed("execute_ssh", node="pve", command="nosuchprogram")
+    assert (outcome.outcome, outcome.result["exit_code"]) == ("contradicted", 127)
+    assert "command not found" in outcome.text
+
+
+async def test_a_command_that_hangs_is_given_up_and_told_as_not_known(house: NodeHouse) -> None:
+    node = house.lab.world.nodes["pve"]
+    node.hanging_commands.add("echo")
+    outcome = await house.confirmed("execute_ssh", node="pve", command="echo x", timeout_s=1)
+    node.hanging_commands.clear()
+    assert (outcome.outcome, outcome.code) == ("unverified", "timed_out")
+    assert "did not end within 1 s" in outcome.why
+    assert (await house.call("execute_ssh", node="pve", command="uptime")).outcome == "verified", (
+        "the next one goes"
+    )
+
+
+async def test_fifty_megabytes_of_output_are_capped(house: NodeHouse) -> None:
+    node = house.lab.world.nodes["pve"]
+    node.journal_padding = 500_000  # of each of the hundred lines that the simulated journal tells
+    outcome = await house.call("execute_ssh", node="pve", command="journalctl --no-pager -n 1 -u smbd")
+    node.journal_padding = 0
+    assert (outcome.outcome, outcome.result["truncated"]) == ("verified", True)
+    assert len(outcome.result["stdout"]) <= 256 * 1024
+
+
+async def test_what_no_argument_vector_can_be_is_refused(house: NodeHouse) -> None:
+    for command in ("ls; reboot", "ls $HOME", "ls 'x", "ls > y", "ls\nreboot"):
+        outcome = await house.call("execute_ssh", node="pve", command=command)
+        assert (outcome.outcome, outcome.code) == ("refused", "invalid_params"), command

@@ -12,6 +12,7 @@ from jarvis_daemon.cluster.tools import (
     power,
     resize,
     services,
+    shell,
     snapshots,
     tags,
     wake,
@@ -19,7 +20,7 @@ from jarvis_daemon.cluster.tools import (
 from jarvis_daemon.cluster.tools.hands import Hands
 from jarvis_daemon.tools import Registry
 
-FILES = (looks, guest_reads, power, snapshots, pause, migrate, backups, tags, resize, birth, services, wake)
+FILES = (looks, guest_reads, power, snapshots, pause, migrate, backups, tags, resize, birth, services, wake, shell)
 """Each has ``specs(hands) -> list[ToolSpec]``."""
 
 

@@ -1,0 +1,221 @@
+"""Commands that carry commands: ``sudo`` ``env`` ``sh -c`` … are opened, and what they carry is judged as well.
+
+``carried(argv)`` yields the vector itself and every vector inside it; a ``str`` instead says why it cannot be told
+what would run. Where it is not known which arguments of a carrier are its own, every tail is tried: too much is
+judged rather than too little.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+VECTORS_MAX: Final = 400
+_CARRIERS: Final = frozenset(
+    [
+        "sudo",
+        "doas",
+        "su",
+        "runuser",
+        "setpriv",
+        "env",
+        "nohup",
+        "nice",
+        "ionice",
+        "chrt",
+        "taskset",
+        "time",
+        "timeout",
+        "stdbuf",
+        "setsid",
+        "exec",
+        "command",
+        "builtin",
+        "busybox",
+        "toybox",
+        "watch",
+        "xargs",
+        "parallel",
+        "strace",
+        "ltrace",
+        "flock",
+        "unbuffer",
+        "script",
+        "systemd-run",
+        "systemd-inhibit",
+        "ssh",
+        "lxc-attach",
+        "start-stop-daemon",
+        "faketime",
+        "choom",
+        "prlimit",
+        "numactl",
+        "cgexec",
+        "firejail",
+        "setarch",
+        "linux64",
+        "linux32",
+        "catchsegv",
+        "pct",
+        "qm",
+        "ssh-agent",
+        "dbus-run-session",
+        "eval",
+        "tsp",
+        "ts",
+        "dtach",
+        "valgrind",
+        "sg",
+        "newgrp",
+        "daemonize",
+        "logsave",
+        "chronic",
+        "proot",
+        "bwrap",
+        "unshare",
+        "nsenter",
+        "chroot",
+        "capsh",
+        "coproc",
+        "find",
+        "fd",
+        "fdfind",
+        "machinectl",
+        "systemd-nspawn",
+        "pkexec",
+        "run0",
+        "sshpass",
+        "autossh",
+        "cpulimit",
+        "trickle",
+        "eatmydata",
+    ]
+)
+"""Programs among whose arguments another command may stand."""
+_SHELLS: Final = frozenset(
+    ["sh", "bash", "dash", "ash", "zsh", "ksh", "mksh", "fish", "csh", "tcsh", "rbash", ".", "source"]
+)
+_HIDING: Final = frozenset(
+    [
+        "screen",
+        "tmux",
+        "gdb",
+        "expect",
+        "socat",
+        "run-parts",
+        "entr",
+        "byobu",
+        "perf",
+        "nc",
+        "ncat",
+        "netcat",
+        "vi",
+        "vim",
+        "emacs",
+        "ed",
+    ]
+)
+_INTERPRETERS: Final = re.compile(
+    r"(python|pypy|perl|ruby|node|nodejs|php|lua|tclsh|wish|awk|gawk|mawk|nawk|m4|guile|julia|r|rscript|deno|bun|ocaml"
+    r"|ghci|jshell|groovy|scala|racket|ipython|bpython|sqlite)[0-9.]*"
+)
+_ONLY_BY_VERB: Final = {"pct": "exec", "qm": "guest", "machinectl": "shell"}
+"""Of these programs only one verb carries a command."""
+HIDDEN: Final = "what it would run is hidden in a program or script"
+BUILT: Final = "what it would run is built at run time"
+NESTED: Final = "it is nested too deeply to be judged"
+_WORDS_OF_SHELLS: Final = frozenset(
+    ["{", "}", "!", "then", "do", "else", "elif", "fi", "done", "if", "while", "until", "time"]
+)
+Vector = tuple[str, ...]
+
+
+def carried(argv: Sequence[str]) -> Iterator[Vector | str]:
+    """``argv`` and what it carries, each once. Never raises."""
+    waiting: list[Vector] = [tuple(argv)]
+    seen: set[Vector] = set(waiting)
+    while waiting:
+        words = _plain(waiting.pop())
+        if not words:
+            continue
+        yield words
+        for inner in _inside(words):
+            if isinstance(inner, str):
+                yield inner
+            elif inner not in seen:
+                seen.add(inner)
+                waiting.append(inner)
+        if len(seen) > VECTORS_MAX:
+            yield NESTED
+            return
+
+
+def _plain(words: Vector) -> Vector:
+    """Without assignments before the program."""
+    index = 0
+    while index < len(words) and re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*=.*", words[index], re.DOTALL):
+        index += 1
+    return words[index:] if index < len(words) and words[index] else ()
+
+
+def _inside(words: Vector) -> Iterator[Vector | str]:
+    program, args = words[0].rpartition("/")[2].casefold(), words[1:]
+    if program in _SHELLS:
+        yield from _of_shell(args)
+    elif program in _HIDING or _INTERPRETERS.fullmatch(program):
+        if not _tells_only(args):
+            yield HIDDEN
+    elif program in _CARRIERS and _ONLY_BY_VERB.get(program, "") in ("", *args):
+        for index, arg in enumerate(args):
+            yield from _of_argument(arg, args[index:])
+
+
+def _of_argument(arg: str, tail: Vector) -> Iterator[Vector | str]:
+    if valued := re.fullmatch(r"(?:--[A-Za-z-]+=|-[A-Za-z])(.+)", arg, re.DOTALL):
+        yield from _of_text(valued[1])
+    elif not arg.startswith("-"):
+        if re.search(r"[\s;&|<>$`]", arg):
+            yield from _of_text(arg)
+        yield tail
+
+
+def _of_shell(args: Vector) -> Iterator[Vector | str]:
+    """``sh -c TEXT`` is opened; a shell with a script, or one that reads its input, hides what it does."""
+    for index, arg in enumerate(args):
+        if re.fullmatch(r"[-+][A-Za-z]*c[A-Za-z]*", arg):
+            texts = [text for text in args[index + 1 :] if not text.startswith(("-", "+"))]
+            yield from [HIDDEN] if not texts else _of_text(texts[0])
+            return
+    if not _tells_only(args):
+        yield HIDDEN
+
+
+def _of_text(text: str) -> Iterator[Vector | str]:
+    """A text that a shell would run: each of its commands, or that it cannot be told."""
+    if re.search(r"[$`*?\[\]\r\n\\~]|<\(|<<|\{[^ }]*[,.]", text):
+        yield BUILT
+        return
+    lexer = shlex.shlex(text, posix=True, punctuation_chars=";&|<>()")
+    lexer.whitespace_split, lexer.commenters = True, ""
+    try:
+        words = list(lexer)
+    except ValueError:
+        yield BUILT
+        return
+    command: list[str] = []
+    for word in [*words, ";"]:
+        if ">" in word and set(word) <= set("<>&|"):
+            yield "it writes into a file by redirection"
+            return
+        if set(word) <= set(";&|()"):
+            yield tuple(command)
+            command = []
+        elif command or word not in _WORDS_OF_SHELLS:
+            command.append(word)
+
+
+def _tells_only(args: Sequence[str]) -> bool:
+    """It only tells its version or help."""
+    return list(args) in (["--version"], ["-V"], ["--help"], ["-h"])
