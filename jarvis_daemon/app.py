@@ -17,6 +17,7 @@ from jarvis_daemon.cluster.room import ClusterRoom
 from jarvis_daemon.demo import Simulator
 from jarvis_daemon.incidents import Incidents
 from jarvis_daemon.incidents.tools import register as register_incident_tools
+from jarvis_daemon.mcp_servers.room import McpServers
 from jarvis_daemon.paths import make_places
 from jarvis_daemon.protocol.errors import JarvisError
 from jarvis_daemon.protocol.locate import Places
@@ -109,6 +110,9 @@ class Daemon:
         tools = ToolsRoom(settings, places, bus, store, feed, clock)
         cluster.register_tools(tools.registry)
         register_incident_tools(tools.registry, incidents)
+        foreign = McpServers(
+            settings.mcp, places, bus, store, feed, tools.registry, simulated=settings.cluster.simulated
+        )
         bus.offer("daemon.stop", self._on_stop, roles={"operator"})
 
         await feed.start()
@@ -118,6 +122,7 @@ class Daemon:
             bus.state(name).settled.set()
         await server.start()
         await cluster.start()
+        await foreign.start(supervisor)
         if settings.front.enabled:
             given = settings.front.model_dump() | {"token_file": str(places.mcp_token)}
             supervisor.start(WorkerSpec("front", role="front", settings=given))

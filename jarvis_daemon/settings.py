@@ -204,6 +204,36 @@ class UptimeSettings(Section):
     """A public status page of an Uptime Kuma, such as http://kuma:3001/status/home."""
 
 
+class McpServerSettings(Section):
+    """Another MCP server whose tools Jarvis offers: by ``command`` or by ``url``."""
+
+    enabled: bool = True
+    """False: left out."""
+    command: str | None = None
+    """The program to start, by its path."""
+    args: list[str] = []
+    """Its arguments; no secrets, they can be seen by others."""
+    env: dict[str, str] = {}
+    """Its environment, beside the usual few variables."""
+    env_files: dict[str, str] = {}
+    """Variable to the file (0600, relative to the config folder) that holds its secret value."""
+    url: str | None = None
+    """The address of a server over HTTP."""
+    token_file: str | None = None
+    """File (0600) with the bearer token for ``url``."""
+    tiers: dict[str, Literal["green", "yellow", "red", "black"]] = {}
+    """Tool (its own name) to tier; what is not named is red."""
+    timeout_s: Annotated[float, Field(gt=0, le=600)] = 60.0
+    """Longest wait for an answer."""
+
+
+class McpSettings(Section):
+    """Jarvis as a client of other MCP servers."""
+
+    servers: dict[Annotated[str, Field(pattern="^[a-z][a-z0-9]{0,19}$")], McpServerSettings] = {}
+    """Name to server; its tools are called ``NAME_tool``."""
+
+
 class DemoSettings(Section):
     """The simulated homelab that is watched where no cluster is configured."""
 
@@ -246,6 +276,7 @@ class Settings(Section):
     tools: ToolSettings = ToolSettings()
     approvals: ApprovalSettings = ApprovalSettings()
     front: FrontSettings = FrontSettings()
+    mcp: McpSettings = McpSettings()
     docker: DockerSettings = DockerSettings()
     uptime: UptimeSettings = UptimeSettings()
     log: LogSettings = LogSettings()
@@ -349,6 +380,9 @@ def _env_value(key: str, value: str) -> Any:
 def _annotation(key: str) -> Any:
     model: Any = Settings
     for part in key.split("."):
+        if get_origin(model) is dict:
+            model = get_args(model)[1]
+            continue
         fields = getattr(_model_of(model), "model_fields", {})
         if part not in fields:
             return None
@@ -384,6 +418,13 @@ def _check_keys(tree: Mapping[str, Any], model: type[BaseModel], prefix: str, pa
             near = difflib.get_close_matches(key, model.model_fields, n=1)
             hint = f"did you mean `{prefix}{near[0]}`?" if near else f"known: {', '.join(model.model_fields)}"
             raise JarvisError("config_invalid", f"Unknown setting `{prefix}{key}` in {path}", why=hint)
-        section = _model_of(model.model_fields[key].annotation)
-        if section is not None and isinstance(value, Mapping):
+        annotation = model.model_fields[key].annotation
+        section = _model_of(annotation)
+        if section is None or not isinstance(value, Mapping):
+            continue
+        if get_origin(annotation) is not dict:
             _check_keys(value, section, f"{prefix}{key}.", path)
+            continue
+        for name, one in value.items():
+            if isinstance(one, Mapping):
+                _check_keys(one, section, f"{prefix}{key}.{name}.", path)

@@ -28,6 +28,7 @@ _PR_SET_PDEATHSIG: Final = 1
 WORKERS: Final[dict[str, str]] = {
     "echo": "jarvis_daemon.supervisor.echo",
     "front": "jarvis_daemon.front.worker",
+    "mcp_servers": "jarvis_daemon.mcp_bridge.foreign",
 }
 """name -> module with ``async def work(link, config)``"""
 ROLES: Final[dict[str, str]] = {"front": "front"}

@@ -10,7 +10,7 @@ from jarvis_daemon.protocol.errors import JarvisError
 
 def require() -> None:
     """Raises ``unavailable`` with the command that installs what is missing."""
-    missing = [name for name in ("mcp", "starlette", "uvicorn") if importlib.util.find_spec(name) is None]
+    missing = [name for name in ("mcp", "httpx2", "starlette", "uvicorn") if importlib.util.find_spec(name) is None]
     if missing:
         raise JarvisError(
             "unavailable", "MCP is not installed", why=f"the extra `mcp` is missing ({', '.join(missing)})",

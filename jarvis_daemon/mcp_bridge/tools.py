@@ -125,12 +125,12 @@ def answer(outcome: dict[str, Any], *, read_only: bool) -> types.CallToolResult:
         meta["jarvis/tainted"] = True
     result = outcome["result"]
     parts = [sentence(outcome)] if not (read_only and good) else []
-    if result and good:
+    if result:
         parts += [DATA] if outcome["tainted"] else []
         parts.append(json.dumps(result, ensure_ascii=False))
     structured: dict[str, Any] | None = result if good else None
     if not read_only:
-        structured = {key: outcome[key] for key in _ENVELOPE} | ({"result": result} if result and good else {})
+        structured = {key: outcome[key] for key in _ENVELOPE} | ({"result": result} if result else {})
     return types.CallToolResult(
         content=[types.TextContent(type="text", text=part) for part in parts or ["Nothing."]],
         structured_content=structured, is_error=not good, _meta=meta,
