@@ -5,11 +5,12 @@ from __future__ import annotations
 import typer
 
 from jarvis_cli import admin
-from jarvis_cli.group import Reading, noun
+from jarvis_cli.group import Command, Reading, noun
 from jarvis_cli.output import json_text
 from jarvis_cli.session import session
 from jarvis_cli.style import Look, Tone
 from jarvis_cli.table import Cell, Column, Table, fields
+from jarvis_daemon.protocol.errors import JarvisError
 from jarvis_daemon.protocol.locate import cluster_configured
 
 app = noun("config", "Settings: show, where they come from, check.")
@@ -84,3 +85,17 @@ def check(ctx: typer.Context) -> None:
         "The settings are in order." if configured else "The settings are in order; no cluster is configured yet."
     )
     run.out.emit({"ok": True, **answer}, lambda look: [look.glyphs(f"✔ {text}")])
+
+
+@app.command("pin", cls=Command)
+def pin(ctx: typer.Context) -> None:
+    """Choose the pin that is asked for at approvals; prints the lines for the settings."""
+    run = session(ctx)
+    run.local_only("config pin")
+    run.need_input("it at a terminal: the pin is never taken from flags or pipes", "The pin")
+    chosen = str(typer.prompt("Pin", hide_input=True, err=True))
+    if str(typer.prompt("Again", hide_input=True, err=True)) != chosen:
+        raise JarvisError("invalid_params", "The two are not the same", next="Run it again.")
+    answer = admin.ask("config", "pin", given={"pin": chosen})
+    run.out.lines(["[approvals]", f'pin = "{answer["hash"]}"'])
+    run.out.note(f"Put these lines into {run.places.config_file}, then `jarvis daemon restart`.")

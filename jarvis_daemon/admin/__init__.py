@@ -1,6 +1,6 @@
 """What the CLI asks while no daemon need run: settings, setup, checks.
 
-    python -m jarvis_daemon admin config show|check
+    python -m jarvis_daemon admin config show|check|pin
     python -m jarvis_daemon admin setup certificates|commands|test|ssh|login|write
     python -m jarvis_daemon admin doctor
 
@@ -56,6 +56,10 @@ def _verb(words: list[str]) -> Verb:
             from jarvis_daemon.admin.config import check
 
             return check
+        case ["config", "pin"]:
+            from jarvis_daemon.admin.pin import pin
+
+            return pin
         case ["setup", "certificates"]:
             from jarvis_daemon.admin.certificate import certificates
 
@@ -86,5 +90,5 @@ def _verb(words: list[str]) -> Verb:
             return doctor
     raise JarvisError(
         "invalid_params", f"There is no `admin {' '.join(words)}`",
-        next="`config show|check`, `setup certificates|commands|test|ssh|login|write`, `doctor`.",
+        next="`config show|check|pin`, `setup certificates|commands|test|ssh|login|write`, `doctor`.",
     )  # fmt: skip

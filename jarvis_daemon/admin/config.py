@@ -20,6 +20,7 @@ def show(given: dict[str, Any]) -> dict[str, Any]:
     cluster = loaded.settings.cluster
     if cluster is not None:
         tree["cluster"]["token_secret"] = MASK if cluster.token_secret else None
+    tree["approvals"]["pin"] = MASK if loaded.settings.approvals.pin else None
     values = [
         {"key": key, "value": value, "origin": _origin(loaded.origins, key)}
         for key, value in _leaves(tree)

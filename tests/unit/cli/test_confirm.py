@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from jarvis_daemon.protocol.plain import PlainClient
-from jarvis_daemon.tools.approvals import hash_pin
+from jarvis_daemon.tools.approvals import hash_pin, pin_fits
 from tests.integration.terminal import Terminal
-from tests.unit.cli.served import Served
+from tests.unit.cli.served import Served, in_home
 
 
 @pytest.fixture
@@ -82,3 +85,31 @@ def test_the_pin_is_asked_unseen(served: Served, acts: list[str]) -> None:
     me.answer("Pin: ", "4711")
     assert me.end() == 0
     assert "4711" not in me.seen
+
+
+def test_a_pin_is_chosen_and_its_hash_is_all_that_is_kept(home: Path) -> None:
+    me = Terminal("config", "pin")
+    me.answer("Pin: ", "4711 x")
+    me.answer("Again: ", "4711 x")
+    assert me.end() == 0
+    assert "4711" not in me.seen
+    found = re.search(r'\[approvals\]\s+pin = "([^"]+)"', me.seen)
+    assert found is not None
+    assert pin_fits("4711 x", found[1])
+    assert not pin_fits("4711", found[1])
+    file = in_home(home).config_file
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(f'[approvals]\npin = "{found[1]}"\n')
+    me = Terminal("config", "show")
+    assert me.end() == 0
+    assert "approvals.pin" in me.seen
+    assert "scrypt" not in me.seen
+    me = Terminal("config", "pin")
+    me.answer("Pin: ", "4711")
+    me.answer("Again: ", "4712")
+    assert me.end() == 2
+    me = Terminal("config", "pin")
+    me.answer("Pin: ", "1")
+    me.answer("Again: ", "1")
+    assert me.end() == 2
+    assert "at least 4" in me.seen
