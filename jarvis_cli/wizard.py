@@ -164,6 +164,10 @@ class Wizard:
             for note in told["notes"]:
                 self.say(note)
             self.say()
+            self.say("To let it act too (each act is still judged and confirmed), these as well, now or later:")
+            for line in told["act"]["commands"]:
+                self.say(f"  {line}")
+            self.say()
         if not self.answers.token_id:
             token_id = self.ask("Token id", "--token-id", token_id)
         self.cluster["token_id"] = token_id

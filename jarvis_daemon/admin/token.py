@@ -6,6 +6,7 @@ import re
 from typing import Any, Final
 
 from jarvis_daemon.cluster.calls import OPTIONAL_PRIVILEGES, TOKEN_PRIVILEGES, needed_privileges
+from jarvis_daemon.cluster.calls_write import ACT_PRIVILEGES, ACT_ROLE
 from jarvis_daemon.cluster.shapes import parse_version
 from jarvis_daemon.protocol.errors import JarvisError
 
@@ -27,7 +28,9 @@ def split_token_id(token_id: str) -> tuple[str, str]:
 
 
 def commands(given: dict[str, Any]) -> dict[str, Any]:
-    """``{"token_id", "role", "privileges", "commands", "notes"}`` for the shell of any node, as root.
+    """``{"token_id", "role", "privileges", "commands", "act", "notes"}`` for the shell of any node, as root.
+
+    ``act`` (``role``, ``privileges``, ``commands``) is what lets it act too, by a role of its own beside the first.
 
     User and token get the role, each by an ACL of its own: with privilege separation a token may do what both
     may do.
@@ -50,8 +53,18 @@ def commands(given: dict[str, Any]) -> dict[str, Any]:
         "role": ROLE,
         "privileges": privileges,
         "commands": lines,
+        "act": _act(user, name, [p.name for p in ACT_PRIVILEGES if p.asked_by(version)]),
         "notes": _notes(version.at_least("9.0")),
     }
+
+
+def _act(user: str, name: str, privileges: list[str]) -> dict[str, Any]:
+    lines = [
+        f'pveum role add {ACT_ROLE} --privs "{" ".join(privileges)}"',
+        f"pveum acl modify / --users {user} --roles {ACT_ROLE}",
+        f"pveum acl modify / --tokens '{user}!{name}' --roles {ACT_ROLE}",
+    ]
+    return {"role": ACT_ROLE, "privileges": privileges, "commands": lines}
 
 
 def _notes(newest: bool) -> list[str]:

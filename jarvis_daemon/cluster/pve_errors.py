@@ -142,15 +142,15 @@ def _forbidden(asked: Asked, text: str) -> JarvisError:
         )
     wanted = " or ".join(privileges) or "a privilege"
     user = asked.token_id.partition("!")[0]
-    role, make = _ROLE, ""
-    if asked.call.writes:
-        role = ACT_ROLE
+    at, role, make = path, _ROLE, ""
+    if asked.call.writes:  # at /, beside what lets it read: a role on a deeper path would take that away there
+        at, role = "/", ACT_ROLE
         make = f"`pveum role add {role} --privs {','.join(p.name for p in ACT_PRIVILEGES)}` (once) and "
     return JarvisError(
         "cluster_denied",
         f"The API token {asked.token_id} lacks {wanted} on {path}",
         why=f"{text}; a token with privilege separation needs it on the user {user} too",
-        next=f"Run {make}`pveum acl modify {path} --roles {role} --tokens '{asked.token_id}'` on a node, "
+        next=f"Run {make}`pveum acl modify {at} --roles {role} --tokens '{asked.token_id}'` on a node, "
         f"and the same with `--users {user}`.",
         data={"token_id": asked.token_id, "privileges": privileges, "path": path, "endpoint": asked.endpoint},
     )

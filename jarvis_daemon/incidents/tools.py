@@ -36,7 +36,7 @@ class IncidentsOutput(Output):
 
 class FeedArgs(Args):
     limit: Annotated[int, Meta(ge=1, le=500)] = 50
-    before: Annotated[int, Meta(ge=1)] | None = None
+    before: Annotated[int, Meta(ge=1, le=2**53)] | None = None
     """Only events before this number."""
 
 

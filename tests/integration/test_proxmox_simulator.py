@@ -14,6 +14,7 @@ from jarvis_daemon.clock import ManualClock, SystemClock
 from jarvis_daemon.cluster import shapes
 from jarvis_daemon.cluster.calls import CALLS, needed_privileges
 from jarvis_daemon.cluster.proxmox import Proxmox
+from jarvis_daemon.cluster.shapes.values import integer
 from jarvis_daemon.cluster.ssh import SshNodes
 from jarvis_daemon.protocol.errors import JarvisError
 from jarvis_daemon.settings import ClusterSettings
@@ -35,6 +36,7 @@ PARSERS: dict[str, tuple[dict[str, Any], Callable[[Any, Counter[str]], Any]]] = 
     "backup_jobs": ({}, shapes.parse_backup_jobs),
     "replication_jobs": ({}, shapes.parse_replication),
     "permissions": ({}, lambda data, _: shapes.parse_permissions(data)),
+    "next_vmid": ({}, lambda data, _: integer(data)),
     "node_status": ({"node": "pve"}, lambda data, _: shapes.parse_node_status(data)),
     "node_time": ({"node": "pve"}, lambda data, _: shapes.parse_time(data)),
     "node_certificates": ({"node": "pve"}, shapes.parse_certificates),

@@ -21,9 +21,9 @@ from jarvis_daemon.cluster.shapes import (
     parse_lxc_addresses,
     parse_snapshots,
 )
-from jarvis_daemon.cluster.tools.hands import GuestRef, Hands
+from jarvis_daemon.cluster.tools.hands import GuestRef, Hands, NodeRef
 from jarvis_daemon.protocol.errors import JarvisError
-from jarvis_daemon.protocol.state import Guest
+from jarvis_daemon.protocol.state import Guest, GuestStatus
 from jarvis_daemon.tools import Act, Target, Tier, ToolSpec
 from jarvis_daemon.tools.spec import Args, Output
 
@@ -37,9 +37,9 @@ MAX_ROWS = 500
 class GuestsArgs(Args):
     """Which guests to list; all when nothing is given."""
 
-    node: str | None = None
-    status: Annotated[str, Meta(pattern="^(running|stopped|paused|suspended|unknown)$")] | None = None
-    tag: str | None = None
+    node: NodeRef | None = None
+    status: GuestStatus | None = None
+    tag: Annotated[str, Meta(min_length=1, max_length=60)] | None = None
 
 
 class Guests(Output):

@@ -16,6 +16,7 @@ from jarvis_daemon.admin import write
 from jarvis_daemon.admin.token import commands, split_token_id
 from jarvis_daemon.admin.toml import dumps
 from jarvis_daemon.cluster.calls import TOKEN_PRIVILEGES
+from jarvis_daemon.cluster.calls_write import ACT_PRIVILEGES, ACT_ROLE
 from jarvis_daemon.protocol.errors import JarvisError
 from jarvis_daemon.protocol.locate import base_places
 
@@ -94,6 +95,10 @@ def test_commands_grant_the_privileges_of_the_client_to_user_and_token() -> None
     assert '--privs "Sys.Audit VM.Audit Datastore.Audit VM.GuestAgent.Audit"' in lines
     assert "acl modify / --users watch@pam " in lines
     assert "acl modify / --tokens 'watch@pam!jj' " in lines
+    acting = commands({"token_id": "watch@pam!jj"})["act"]
+    assert set(acting["privileges"]) == {p.name for p in ACT_PRIVILEGES}
+    assert acting["commands"][0].startswith(f'pveum role add {ACT_ROLE} --privs "VM.PowerMgmt ')
+    assert acting["commands"][2] == f"pveum acl modify / --tokens 'watch@pam!jj' --roles {ACT_ROLE}"
     old = commands({"version": "8.4"})
     assert old["privileges"] == ["Sys.Audit", "VM.Audit", "Datastore.Audit"]
 

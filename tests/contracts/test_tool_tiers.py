@@ -1,0 +1,132 @@
+"""The whole table of tools and their tiers: a tool that is new, gone or of another tier has to be written here.
+
+A tier can only rise with the target (tests of the rooms show where); this is where each starts from. The tools of
+foreign MCP servers are the operator's: they come and go with the settings.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from jarvis_daemon.bus import Bus, Feed
+from jarvis_daemon.clock import ManualClock
+from jarvis_daemon.cluster.room import ClusterRoom
+from jarvis_daemon.incidents import Incidents
+from jarvis_daemon.incidents.tools import register as register_incident_tools
+from jarvis_daemon.protocol.locate import Places
+from jarvis_daemon.settings import ClusterSettings, Settings
+from jarvis_daemon.store import Store
+from jarvis_daemon.tools import Registry, Tier, ToolSpec
+
+GREEN, YELLOW, RED, BLACK = Tier
+TIERS = {
+    "get_backups": GREEN,
+    "get_cluster_resources": GREEN,
+    "get_cluster_status": GREEN,
+    "get_containers": GREEN,
+    "get_feed": GREEN,
+    "get_guest_addresses": GREEN,
+    "get_guest_config": GREEN,
+    "get_ha_status": GREEN,
+    "get_incidents": GREEN,
+    "get_journal": GREEN,
+    "get_metrics_history": GREEN,
+    "get_node_status": GREEN,
+    "get_node_temperature": GREEN,
+    "get_recent_tasks": GREEN,
+    "get_service_status": GREEN,
+    "get_snapshots": GREEN,
+    "get_storage": GREEN,
+    "get_task_log": GREEN,
+    "get_vms": GREEN,
+    "list_services": GREEN,
+    "acknowledge_incident": YELLOW,
+    "create_snapshot": YELLOW,
+    "execute_ssh": YELLOW,
+    "restart_service": YELLOW,
+    "resume_guest": YELLOW,
+    "run_backup": YELLOW,
+    "set_guest_tags": YELLOW,
+    "silence_incident": YELLOW,
+    "start_container": YELLOW,
+    "start_vm": YELLOW,
+    "unsilence_incident": YELLOW,
+    "wake_node": YELLOW,
+    "clone_guest": RED,
+    "create_guest": RED,
+    "migrate_guest": RED,
+    "reboot_container": RED,
+    "reboot_vm": RED,
+    "resize_guest": RED,
+    "rollback_snapshot": RED,
+    "shutdown_container": RED,
+    "shutdown_vm": RED,
+    "stop_container": RED,
+    "stop_vm": RED,
+    "suspend_guest": RED,
+    "delete_backup": BLACK,
+    "delete_guest": BLACK,
+    "delete_snapshot": BLACK,
+    "restore_backup": BLACK,
+}
+
+
+@pytest.fixture
+async def registry(tmp_path: Path) -> Registry:
+    """As the daemon fills it; nothing is started, nothing is connected."""
+    cluster = ClusterSettings(
+        name="homelab",
+        endpoints=["https://127.0.0.1:1"],
+        token_id="a@pve!b",
+        tls="insecure",
+    )
+    settings, clock, bus = Settings(cluster=cluster), ManualClock(), Bus()
+    store = Store(tmp_path / "jarvis.db")
+    feed = Feed(store, bus, clock)
+    incidents = Incidents(store, bus, feed, clock, settings)
+    places = Places(tmp_path, tmp_path, tmp_path, tmp_path)
+    filled = Registry()
+    room = ClusterRoom(settings, places, bus, store, feed, incidents, clock)
+    room.register_tools(filled)
+    register_incident_tools(filled, incidents)
+    await room.scene.px.close()
+    return filled
+
+
+async def test_the_table_of_tiers(registry: Registry) -> None:
+    assert {spec.name: spec.base_tier for spec in registry.all()} == TIERS
+
+
+async def test_every_tool_that_writes_knows_its_target_reads_back_and_speaks(registry: Registry) -> None:
+    for spec in registry.all():
+        if spec.writes:
+            assert spec.resolve is not None, spec.name
+            assert spec.verify is not None, spec.name
+            assert spec.sentences is not None, spec.name
+            assert spec.sentences.doing, spec.name
+
+
+async def test_every_tool_bounds_its_arguments(registry: Registry) -> None:
+    """No text or list without an end, no number without bounds, nothing undeclared."""
+    loose = [f"{spec.name}.{where}" for spec in registry.all() for where in unbounded(spec)]
+    assert loose == []
+
+
+def unbounded(spec: ToolSpec) -> list[str]:
+    schema = spec.input_schema()
+    assert schema.get("additionalProperties") is False, spec.name
+    found = []
+    for name, rules in schema.get("properties", {}).items():
+        for one in rules.get("anyOf", [rules]):
+            kind = one.get("type")
+            if kind == "string" and not {"enum", "maxLength", "pattern", "format"} & set(one):
+                found.append(name)
+            if kind == "array" and "maxItems" not in one:
+                found.append(name)
+            if kind in {"integer", "number"} and not (
+                {"minimum", "exclusiveMinimum"} & set(one) and {"maximum", "exclusiveMaximum"} & set(one)
+            ):
+                found.append(name)
+    return found
