@@ -233,8 +233,10 @@ class HudApp(App[int]):
 
     def hints(self, filtered: bool) -> list[str]:
         """Keys worth telling, the most useful first."""
-        parts = ["? keys", ": command", "/ filter" if filtered else "", "" if self.options.kiosk else "q detach",
-                 "ctrl+k kill switch" if self.hands.may_act else ""]  # fmt: skip
+        parts = [
+            "? keys", ": command", "/ filter" if filtered else "", "ctrl+k kill" if self.hands.may_act else "",
+            "" if self.options.kiosk else "q detach",
+        ]  # fmt: skip
         return [part for part in parts if part]
 
     def completions(self) -> list[str]:

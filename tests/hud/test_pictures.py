@@ -12,7 +12,7 @@ from textual.pilot import Pilot
 from jarvis_cli.hud.app import HudApp
 from jarvis_cli.hud.options import Options, detect
 from jarvis_cli.hud.panels.bars import TABS
-from tests.hud.fixtures import break_pve, link_of, make_app, strange_names
+from tests.hud.fixtures import Script, break_pve, killed, link_of, make_app, strange_names, two_wait
 
 Compare = Callable[..., bool]
 Before = Callable[[Pilot[Any]], Awaitable[None]]
@@ -52,7 +52,8 @@ async def lose_link(pilot: Pilot[Any]) -> None:
 @pytest.mark.parametrize("name", [f"{mode}-{size}" for mode in TABS for size in SIZES])
 def test_mode(snap_compare: Compare, name: str) -> None:
     mode, size = name.rsplit("-", 1)
-    assert snap_compare(make_app(), terminal_size=SIZES[size], run_before=in_mode(mode))
+    app = make_app(change=two_wait if mode == "approvals" else None)
+    assert snap_compare(app, terminal_size=SIZES[size], run_before=in_mode(mode))
 
 
 @pytest.mark.parametrize("name", ["phone-overview", "phone-guests", "phone-incidents"])
@@ -141,3 +142,117 @@ def test_boot(snap_compare: Compare, monkeypatch: pytest.MonkeyPatch, name: str)
     assert snap_compare(
         make_app(options=Options(boot=True, motion=False)), terminal_size=(80, 24), run_before=to_the_end
     )
+
+
+REBOOT: dict[str, Any] = {
+    "text": "Would: Reboot plex.", "target_name": "plex",
+    "effects": ["plex is managed by HA (started): its state is set there", "3 people are watching a film"],
+}  # fmt: skip
+DELETE: dict[str, Any] = {
+    "text": "Would: Delete plex and its disks.", "target_name": "plex", "tier": "black", "needs": "typed_name",
+    "effects": ["2 disks with 48.0 GiB on local-lvm go with it", "6 backups of it stay on externalhdd"],
+}  # fmt: skip
+STOP: dict[str, Any] = {
+    "text": "Would: Shut down plex.", "target_name": "plex", "pin_needed": True,
+    "undo": {"name": "start_container", "args": {"guest": "103"}},
+}  # fmt: skip
+LOG = ["shutting down CT 103", "stopped CT 103 after 11 s", "starting CT 103", "startup for container '103'"]
+CONTRADICTED = {
+    "outcome": "contradicted", "next": "Look before you try again: `jarvis task list`.",
+    "text": "Reboot plex: it was sent, but what is read back contradicts it. plex is not running.",
+}  # fmt: skip
+VERIFIED = {"outcome": "verified", "text": "plex has been rebooted."}
+
+
+def acting(script: Callable[[Script], None], *keys: str, guest: str = "plex") -> Before:
+    """With a gate that answers as ``script`` says, and ``keys`` pressed on a guest."""
+
+    async def before(pilot: Pilot[Any]) -> None:
+        await pilot.pause()
+        script(link_of(hud(pilot)).script)
+        hud(pilot).show_mode("guests", filter=guest)
+        await pilot.pause()
+        for key in keys:
+            await pilot.press(key)
+            await pilot.pause()
+
+    return before
+
+
+def plan(answer: dict[str, Any], lines: list[str] | None = None, outcome: dict[str, Any] | None = None) -> Any:
+    def script(given: Script) -> None:
+        given.plan, given.lines, given.outcome = answer, lines or [], outcome
+
+    return script
+
+
+ACTS: dict[str, Before] = {
+    "confirm-red": acting(plan(REBOOT), "R"),
+    "confirm-black": acting(plan(DELETE), "ctrl+d", "p", "l"),
+    "confirm-pin": acting(plan(STOP), "X", "y", "4", "7"),
+    "choose-node": acting(plan(REBOOT), "M", "down"),
+    "running": acting(plan(REBOOT, LOG), "R", "y"),
+    "contradicted": acting(plan(REBOOT, LOG, CONTRADICTED), "R", "y"),
+    "verified": acting(plan(REBOOT, LOG, VERIFIED), "R", "y"),
+}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [f"{act}-{size}" for act in ("confirm-red", "confirm-black", "running", "contradicted") for size in SIZES]
+    + ["confirm-pin-80x24", "choose-node-120x40", "verified-120x40"],
+)
+def test_act(snap_compare: Compare, name: str) -> None:
+    act, size = name.rsplit("-", 1)
+    assert snap_compare(make_app(), terminal_size=SIZES[size], run_before=ACTS[act])
+
+
+@pytest.mark.parametrize("name", ["phone-confirm-red", "phone-running"])
+def test_act_on_a_phone(snap_compare: Compare, name: str) -> None:
+    assert snap_compare(make_app(), terminal_size=(46, 24), run_before=ACTS[name.removeprefix("phone-")])
+
+
+@pytest.mark.parametrize("name", ["no-color-confirm-black-80x24", "no-color-contradicted-120x40"])
+def test_act_without_colour(snap_compare: Compare, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    act, size = name.removeprefix("no-color-").rsplit("-", 1)
+    assert snap_compare(make_app(options=still()), terminal_size=SIZES[size], run_before=ACTS[act])
+
+
+@pytest.mark.parametrize("name", [f"waiting-{size}" for size in SIZES])
+def test_approvals_on_the_overview(snap_compare: Compare, name: str) -> None:
+    assert snap_compare(make_app(change=two_wait), terminal_size=SIZES[name.removeprefix("waiting-")])
+
+
+@pytest.mark.parametrize("name", ["authorize-120x40", "authorize-80x24"])
+def test_authorize(snap_compare: Compare, name: str) -> None:
+    keys = in_mode("approvals", "down", "a")
+    assert snap_compare(make_app(change=two_wait), terminal_size=SIZES[name.split("-")[1]], run_before=keys)
+
+
+@pytest.mark.parametrize("name", [f"killed-{size}" for size in SIZES])
+def test_killed(snap_compare: Compare, name: str) -> None:
+    assert snap_compare(make_app(change=killed), terminal_size=SIZES[name.removeprefix("killed-")])
+
+
+@pytest.mark.parametrize("name", ["phone-killed"])
+def test_killed_on_a_phone(snap_compare: Compare, name: str) -> None:
+    assert snap_compare(make_app(change=killed), terminal_size=(46, 24), run_before=in_mode("guests"))
+
+
+@pytest.mark.parametrize("name", ["no-color-killed-120x40", "no-color-killed-80x24"])
+def test_killed_without_colour(snap_compare: Compare, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    size = SIZES[name.removeprefix("no-color-killed-")]
+    assert snap_compare(make_app(change=killed, options=still()), terminal_size=size)
+
+
+@pytest.mark.parametrize("name", ["killed-link-lost-120x40"])
+def test_killed_and_then_the_link_was_lost(snap_compare: Compare, name: str) -> None:
+    assert snap_compare(make_app(change=killed), terminal_size=(120, 40), run_before=lose_link)
+
+
+@pytest.mark.parametrize("name", ["release-120x40", "release-80x24"])
+def test_release(snap_compare: Compare, name: str) -> None:
+    keys = in_mode("overview", "ctrl+k", "r", "e", "l")
+    assert snap_compare(make_app(change=killed), terminal_size=SIZES[name.split("-")[1]], run_before=keys)

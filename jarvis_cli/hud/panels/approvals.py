@@ -101,7 +101,7 @@ def columns_of(model: Model) -> list[Column]:
         status = str(approval.get("status"))
         if status == "pending":
             return f"{model.glyphs['warn']} waiting", "warn"
-        mark, role = {"approved": ("ok", "good"), "denied": ("down", "bad")}.get(status, ("stop", "faint"))
+        mark, role = {"approved": ("ok", "good"), "denied": ("down", "faint")}.get(status, ("stop", "faint"))
         by = f" by {who(approval['answered_by'])}" if approval.get("answered_by") else ""
         return f"{model.glyphs[mark]} {status}{by}", role
 

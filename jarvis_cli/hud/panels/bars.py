@@ -80,19 +80,22 @@ class Header(Pane):
         fill: Run = (dash if wide else "", "frame")
         if (pending := len(model.pending())) > 0:
             right += [(f" {pending} approval{'s' * (pending != 1)} ", "warn@"), fill]
-        if killed := kill_words(model, by=wide):
+        if killed := kill_words(model, by=whole >= 160):
             right += [(f" {killed if whole >= 80 else killed.replace(' since', '')} ", "bad@"), fill]
         if model.simulated:
             right += [(" SIMULATED ", "warn"), fill]
-        middle = self._middle(whole)
+        left: list[Run] = [(dash, "frame"), name] if wide else [name]
+        middle = self._middle(whole, width - length(left) - length(right) - 1)
         if not wide:
-            return [spread((name, *middle), right, width)]
-        left: list[Run] = [(dash, "frame"), name]
+            return [spread((*left, *middle), right, width)]
         gap = max(1, (whole - length(middle)) // 2 - length(left))
+        if length(left) + gap + length(middle) + length(right) >= width:
+            gap = max(1, width - length(left) - length(middle) - length(right) - 1)
         line = join(*left, (dash * gap, "frame"), *middle)
         return [spread(line, right, width, dash, "frame")]
 
-    def _middle(self, width: int) -> tuple[Run, ...]:
+    def _middle(self, width: int, room: int) -> tuple[Run, ...]:
+        """Name, quorum, health, incidents; what is well is left out first where there is no room for all."""
         model = self.model
         cluster = model.cluster()
         if cluster is None:
@@ -104,10 +107,14 @@ class Header(Pane):
         health: Run = (f"{dot}{word.lower()}", "good" if role == "light" else role)
         if width < 80:
             return ((f" {cluster.get('name')}", "light"), health)
-        parts: list[Run] = [(f" {cluster.get('name')}{dot}{quorum(cluster)}", "light"), health]
-        if incidents:
-            parts.append((f"{dot}{incidents} incident{'s' * (incidents != 1)}", "warn"))
-        return (*parts, (" ", "light"))
+        lost = cluster.get("quorate") is False
+        name: Run = (f" {cluster.get('name')}", "light")
+        votes: Run = (f"{dot}{quorum(cluster)}", "bad" if lost else "light")
+        count: Run = (f"{dot}{incidents} incident{'s' * (incidents != 1)}" if incidents else "", "warn")
+        for parts in ((name, votes, health, count), (name, votes, health), (name, votes if lost else health)):
+            if length(parts) + 1 <= room:
+                break
+        return join(*parts, (" ", "light"))
 
 
 class Tabs(Pane):

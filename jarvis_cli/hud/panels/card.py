@@ -94,7 +94,7 @@ def of_order(order: Order, model: Model, width: int) -> list[Line]:
     if order.stage == "asking":
         lines += [(), join((f"  {model.glyphs['more']} asking the gate what it would do", "faint"))]
     elif order.stage == "plan":
-        lines += told("the gate wants", wants(order), width)
+        lines += told("gate wants", wants(order), width)
     elif order.stage == "running":
         since = stopwatch(model.now() - (order.started_at or model.now()))
         lines += [(), join((f"  {model.glyphs['run']} running {since}", "light"))]
