@@ -169,7 +169,7 @@ class ApprovalSettings(Section):
     """How the operator proves to be the operator, where agents run on the same account."""
 
     pin: str | None = None
-    """scrypt hash as `jarvis setup` writes it; asked for at every approval and confirmation."""
+    """scrypt hash as `jarvis config pin` prints it; asked for at every approval and confirmation."""
 
 
 class FrontSettings(Section):
