@@ -111,6 +111,12 @@ def plan_lines(plan: Entity, look: Look) -> Iterator[str]:
 
 def result_lines(result: Entity, look: Look) -> Iterator[str]:
     """Any structured answer: its plain values, its texts, then a table for each list of things."""
+    log = result.get("lines")
+    if isinstance(log, list) and all(isinstance(line, str) for line in log):  # a log is read as one
+        yield from (clean(line, limit=2000) for line in log)
+        if result.get("truncated"):
+            yield look.paint("(there is more)", "faint")
+        return
     result = timed(result)
     plain = [(key, _value(key, value)) for key, value in result.items() if not _big(value)]
     yield from fields(plain, look)

@@ -163,6 +163,23 @@ def test_following_approvals(house: House) -> None:
     assert process.returncode == 130
 
 
+def test_ctrl_c_ends_the_waiting_and_not_the_work(house: House) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "jarvis_cli", "guest", "backup", "paperless"], stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stderr is not None
+    assert "vzdump 113" in process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "The daemon goes on with it; `jarvis audit list` tells what became of it." in errors
+    (call,) = {row["call_id"] for row in rows(house, tool="run_backup")}
+    with house.client() as link:
+        link.settimeout(90)
+        assert link.call("tool.wait", {"id": call, "wait_s": 60})["outcome"] == "verified"
+
+
 def test_the_audit_shows_a_changed_byte_and_a_tail_that_was_cut(house: House) -> None:
     """Last of this file: it breaks the audit of this house for good."""
     whole = house.jarvis("audit", "verify")

@@ -140,3 +140,13 @@ def test_a_changed_host_key_is_refused(box: Box, home: Path) -> None:
         known.write_text(right)
     assert done.returncode == 3
     assert "box cannot be reached over SSH" in done.stderr
+
+
+def test_a_verb_over_ssh_plans_and_acts_on_one_connection(box: Box, home: Path) -> None:
+    done = box.jarvis(home, "guest", "reboot", "103", "--yes")
+    assert (done.returncode, done.stdout) == (0, "✔ plex has been rebooted.\n"), done.stderr
+    assert box.served.workshop.acts == ["reboot_container guest:103"]
+    assert box.jarvis(home, "kill", "-q").returncode == 0
+    assert box.jarvis(home, "guest", "start", "103").returncode == 5
+    assert box.jarvis(home, "unkill", "-q").returncode == 0
+    assert not list(home.rglob("KILL"))
