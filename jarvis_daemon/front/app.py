@@ -15,7 +15,7 @@ from jarvis_daemon.mcp_bridge.upstream import Upstream
 
 BODY_MAX: Final = 1 << 20
 """No more than the daemon takes in a frame."""
-SESSIONS_MAX: Final = 64
+SESSIONS_MAX: Final = 256
 SESSION_IDLE_S: Final = 1800.0
 
 

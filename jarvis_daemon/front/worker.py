@@ -13,6 +13,7 @@ from jarvis_daemon.protocol.errors import JarvisError
 GRACE_S: Final = 2
 """How long open streams may take to end when we are asked to."""
 CONNECTIONS_MAX: Final = 256
+BACKLOG: Final = 64
 
 
 async def work(link: Link, config: dict[str, Any]) -> None:
@@ -40,9 +41,15 @@ async def work(link: Link, config: dict[str, Any]) -> None:
 def listen(host: str, port: int) -> socket.socket:
     """A bound socket. Raises ``unavailable`` with the setting to change."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # the protocol is named: asyncio turns Nagle's algorithm off only then, and an answer would take 40 ms with it
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        return socket.create_server((host, port), family=family)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+        listening.listen(BACKLOG)
+        return listening
     except OSError as error:
+        listening.close()
         raise JarvisError(
             "unavailable", f"{host} port {port} cannot be listened at", why=error.strerror or str(error),
             next="Set front.host and front.port to an address of this machine that is free.",
