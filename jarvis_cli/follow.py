@@ -17,19 +17,22 @@ _pause = threading.Event()
 """Never set: its wait is an interruptible pause between two attempts to attach."""
 
 
-def again(run: Session, attached: Callable[[PlainClient], None], *, role: str = "viewer") -> None:
-    """Run ``attached`` on a session, and on the next one when the daemon went away, until it returns."""
-    pause, lost, before = BACKOFF_FIRST_S, False, False
+def again(run: Session, attached: Callable[[PlainClient], None], *, patient: bool = False) -> None:
+    """Run ``attached`` on a session, and on the next one when the daemon went away, until it returns.
+
+    A daemon that cannot be reached at first raises ``daemon_unreachable``, unless ``patient``.
+    """
+    pause, lost = BACKOFF_FIRST_S, False
     while True:
         try:
-            with run.link(role=role) as link:
+            with run.link() as link:
                 if lost:
                     run.out.note("The daemon is back.")
-                lost, before, pause = False, True, BACKOFF_FIRST_S
+                lost, patient, pause = False, True, BACKOFF_FIRST_S
                 attached(link)
                 return
         except JarvisError as error:
-            if error.code not in {"daemon_unreachable", "timed_out"} or not before:
+            if error.code not in {"daemon_unreachable", "timed_out"} or not patient:
                 raise
             if not lost:
                 run.out.note(f"The daemon went away ({error.why or error.what}); waiting for it …")

@@ -45,7 +45,7 @@ def console(
     if shutil.which(line[0]) is None:
         raise JarvisError("unavailable", "There is no ssh on this machine", next=f"Run `{shlex.join(line)}`.")
     run.out.note(shlex.join(line))
-    os.execvp(line[0], line)  # the terminal is the guest's from here on
+    os.execvp(line[0], line)  # noqa: S606  the terminal is the guest's from here on
 
 
 def settings() -> dict[str, Any]:

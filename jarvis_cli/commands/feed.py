@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any
 
 import typer
 
 from jarvis_cli import shapes, views
+from jarvis_cli.follow import again
 from jarvis_cli.group import Reading, verb
 from jarvis_cli.output import json_text
 from jarvis_cli.session import Session, session
 from jarvis_cli.style import Look
 from jarvis_cli.values import parse_duration
 from jarvis_daemon.protocol.errors import JarvisError
+from jarvis_daemon.protocol.plain import PlainClient
 
 app = verb()
-
-BACKOFF_FIRST_S: Final = 0.25
-BACKOFF_FACTOR: Final = 1.7
-BACKOFF_MAX_S: Final = 10.0
-_pause = threading.Event()
-"""Never set: its wait is an interruptible pause between two attempts to attach."""
 
 
 @app.command("feed", cls=Reading, epilog="jarvis feed --since 1h\njarvis feed -f -o jsonl")
@@ -82,30 +77,19 @@ def _print(run: Session, events: list[dict[str, Any]]) -> None:
 
 def _follow(run: Session, last_seq: int) -> None:
     """Follow from ``last_seq`` on, across restarts of the daemon: nothing is missed and nothing told twice."""
-    pause = BACKOFF_FIRST_S
-    lost = False
-    while True:
-        try:
-            with run.link() as link:
-                if lost:
-                    run.out.note("The daemon is back.")
-                lost, pause = False, BACKOFF_FIRST_S
+
+    def attached(link: PlainClient) -> None:
+        nonlocal last_seq
+        link.subscribe(["feed"], since={"feed": last_seq})
+        link.settimeout(None)
+        for note in link.notifications():
+            method, params = note.get("method"), note.get("params") or {}
+            if method == "event" and int(params["event"]["seq"]) > last_seq:
+                last_seq = int(params["event"]["seq"])
+                _print(run, [params["event"]])
+            elif method == "lagged":
                 link.subscribe(["feed"], since={"feed": last_seq})
-                link.settimeout(None)
-                for note in link.notifications():
-                    method, params = note.get("method"), note.get("params") or {}
-                    if method == "event" and int(params["event"]["seq"]) > last_seq:
-                        last_seq = int(params["event"]["seq"])
-                        _print(run, [params["event"]])
-                    elif method == "lagged":
-                        link.subscribe(["feed"], since={"feed": last_seq})
-                    if run.out.closed:
-                        return
-        except JarvisError as error:
-            if error.code not in {"daemon_unreachable", "timed_out"}:
-                raise
-            if not lost:
-                run.out.note(f"The daemon went away ({error.why or error.what}); waiting for it …")
-            lost = True
-            _pause.wait(pause)
-            pause = min(BACKOFF_MAX_S, pause * BACKOFF_FACTOR)
+            if run.out.closed:
+                return
+
+    again(run, attached, patient=True)

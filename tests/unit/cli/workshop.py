@@ -100,8 +100,8 @@ class Workshop:
     def _spec(self, name: str, tier: Tier, doing: str, done: str, args: type[Args], verify: Verify,
               resolve: Callable[[Any, Context], Target], undo: Undo | None = None) -> ToolSpec:  # fmt: skip
         return ToolSpec(
-            name=name, room="workshop", tier=tier, description=f"{name.replace('_', ' ').capitalize()}.", args=args, output=Done,
-            resolve=resolve, run=self.run(name), verify=verify, timeout_s=20.0, long=True,
+            name=name, room="workshop", tier=tier, description=f"{name.replace('_', ' ').capitalize()}.",
+            args=args, output=Done, resolve=resolve, run=self.run(name), verify=verify, timeout_s=20.0, long=True,
             risk=lambda a, target, ctx: Risk(effects=("two users watch a film",) if target.vmid == 103 else ()),
             undo=lambda a, target, result: Undo(undo.name, {"guest": str(target.vmid)}) if undo else None,
             sentences=Sentences(f"{doing} {{target}}", f"{{target}} {done}"),
