@@ -50,8 +50,7 @@ def tool_name(server: str, tool: str) -> str:
 def build(server: str, definition: Mapping[str, Any], tier: Tier, timeout_s: float, call: Call) -> ForeignSpec:
     """The spec. ``definition`` as the worker tells it: ``name``, ``description``, ``input_schema``."""
     tool = str(definition["name"])
-    schema = _cleaned(definition.get("input_schema") or {})
-    schema = {"type": "object", "properties": {}} | (schema if isinstance(schema, dict) else {})
+    schema = _object(_cleaned(definition.get("input_schema")))
     shown = clean(tool, limit=80)
     about = clean_block(str(definition.get("description") or ""), limit=DESCRIPTION_MAX).strip()
     names = _names(schema)
@@ -87,21 +86,31 @@ def _result(answer: dict[str, Any]) -> ForeignResult:
     )  # fmt: skip
 
 
+def _object(schema: Any) -> dict[str, Any]:
+    """An object's schema, whatever was declared: one bad tool must not spoil the list of all."""
+    given: dict[str, Any] = schema if isinstance(schema, dict) else {}
+    properties, required = given.get("properties"), given.get("required")
+    declared = properties if isinstance(properties, dict) else {}
+    return given | {
+        "type": "object",
+        "properties": {name: kind if isinstance(kind, dict) else {} for name, kind in declared.items()},
+        "required": [name for name in required if isinstance(name, str) and name in declared]
+        if isinstance(required, list)
+        else [],
+    }  # fmt: skip
+
+
 def _names(schema: Mapping[str, Any]) -> dict[str, str]:
     """Field of the struct to the argument's own name, which may be no identifier."""
-    properties = schema.get("properties")
-    found = properties if isinstance(properties, dict) else {}
-    return {f"argument_{number}": str(name) for number, name in enumerate(found)}
+    return {f"argument_{number}": str(name) for number, name in enumerate(schema["properties"])}
 
 
 def _struct(schema: Mapping[str, Any], names: Mapping[str, str]) -> type[msgspec.Struct]:
     """Names and plain types are checked here, the rest by the other server."""
-    required = schema.get("required")
-    needed = set(required) if isinstance(required, list) else set()
+    needed = set(schema["required"])
     fields: list[Any] = []
     for key, name in names.items():
-        declared = schema["properties"][name]
-        kind = declared.get("type") if isinstance(declared, dict) else None
+        kind = schema["properties"][name].get("type")
         wanted = _TYPES.get(kind, Any) if isinstance(kind, str) else Any
         fields.append((key, wanted) if name in needed else (key, wanted | msgspec.UnsetType, msgspec.UNSET))
     return msgspec.defstruct(

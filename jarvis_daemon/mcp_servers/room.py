@@ -121,7 +121,7 @@ class McpServers:
                     self._answered(message)
                 elif message.get("server") in self._servers:
                     await self._tools_told(message["server"], message)
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
                 _log.warning("not understood", extra={"data": {"why": f"{type(error).__name__}: {error}"[:200]}})
 
     def _answered(self, message: dict[str, Any]) -> None:
