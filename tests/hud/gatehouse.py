@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from textual.pilot import Pilot
+from textual.events import Key
 
 from jarvis_cli.hud.app import HudApp
 from jarvis_cli.hud.model import TOPICS
@@ -31,6 +32,8 @@ from jarvis_daemon.tools.room import ToolsRoom
 from jarvis_daemon.tools.spec import Args, Output, Risk, Sentences
 from tests.hud.fixtures import NOW, cluster_state
 
+NAMES = {" ": "space", ":": "colon", "-": "minus", "/": "slash"}
+CHARACTERS = {"colon": ":", "question_mark": "?"}
 AGENT = Principal(session="s-mcp", role="agent", client="mcp-desk", uid=0)
 OTHER = Principal(session="s-cli", role="operator", client="jarvis-cli", uid=0)
 
@@ -176,7 +179,6 @@ class Seat:
     """A person before the HUD."""
 
     app: HudApp
-    pilot: Pilot[Any]
 
     def screen_text(self) -> str:
         return "\n".join(pane.text() for pane in self.app.screen.query(Pane) if pane.display)
@@ -186,7 +188,7 @@ class Seat:
         try:
             async with asyncio.timeout(10):
                 while not found():
-                    await self.pilot.pause(0.01)
+                    await asyncio.sleep(0.005)
         except TimeoutError:
             raise AssertionError(f"never: {what}\n{self.screen_text()}") from None
 
@@ -198,12 +200,22 @@ class Seat:
         await self.until(lambda: not any(word in self.screen_text() for word in words), f"without {words}")
 
     async def press(self, *keys: str) -> None:
-        await self.pilot.press(*keys)
-        await self.pilot.pause()
+        """Keys one by one. Not the pilot's: it waits for a screen that may be gone before it has answered."""
+        for key in keys:
+            self.app.post_message(Key(NAMES.get(key, key), key if len(key) == 1 else CHARACTERS.get(key)))
+            await self._settle()
+
+    async def _settle(self) -> None:
+        """Until app, screen and focus have worked off what was in their queues."""
+        for _ in range(3):
+            for pump in (self.app, self.app.screen, self.app.focused):
+                done = asyncio.Event()
+                if pump is not None and pump.call_later(done.set):
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(done.wait(), 0.5)
 
     async def type(self, line: str) -> None:
-        names = {" ": "space", ":": "colon", "-": "minus"}
-        await self.press(*(names.get(character, character) for character in line), "enter")
+        await self.press(*line, "enter")
 
 
 @asynccontextmanager
@@ -217,8 +229,8 @@ async def seated(
                     topics=list(TOPICS), on_change=on_change)  # fmt: skip
 
     app = HudApp(connect, Options(boot=False, motion=False, kiosk=kiosk))
-    async with app.run_test(size=size) as pilot:
-        seat = Seat(app, pilot)
+    async with app.run_test(size=size):
+        seat = Seat(app)
         await seat.shows("agent1", "armed")
         if not kiosk:
             await seat.until(lambda: bool(app.hands.tools), "the tools")

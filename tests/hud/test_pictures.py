@@ -12,6 +12,7 @@ from textual.pilot import Pilot
 from jarvis_cli.hud.app import HudApp
 from jarvis_cli.hud.options import Options, detect
 from jarvis_cli.hud.panels.bars import TABS
+from jarvis_cli.hud.screens.order import OrderScreen
 from tests.hud.fixtures import Script, break_pve, killed, link_of, make_app, strange_names, two_wait
 
 Compare = Callable[..., bool]
@@ -174,7 +175,12 @@ def acting(script: Callable[[Script], None], *keys: str, guest: str = "plex") ->
         await pilot.pause()
         for key in keys:
             await pilot.press(key)
-            await pilot.pause()
+            for _ in range(200):  # the plan and the run are tasks of their own
+                await pilot.pause()
+                screen = pilot.app.screen
+                if not isinstance(screen, OrderScreen) or screen.order.stage != "asking":
+                    break
+        await pilot.pause()
 
     return before
 
