@@ -33,7 +33,9 @@ _MIGRATE = _on("/vms/{vmid}", "VM.Migrate")
 _CONFIG = _on("/vms/{vmid}", "VM.Config.CPU", "VM.Config.Memory", "VM.Config.Options")
 _DISK = _on("/vms/{vmid}", "VM.Config.Disk")
 _ALLOCATE = _on("/vms/{vmid}", "VM.Allocate")
-_NEW = (Privilege("VM.Allocate", "/vms"), Privilege("Datastore.AllocateSpace", "/storage"))
+_SPACE = Privilege("Datastore.AllocateSpace", "/storage")
+_NEW = (Privilege("VM.Allocate", "/vms"), _SPACE, Privilege("SDN.Use", "/sdn"))
+"""What a new guest needs: a vmid, room for its disks, and its networks' bridges."""
 _OVERRULE = Parameter("overrule-shutdown", since="8.4")
 _TARGET = Parameter("target", optional=False)
 _SNAPNAME = Parameter("snapname", optional=False)
@@ -90,8 +92,8 @@ SHAPE_CALLS: Final = (
         "ct_set", f"{_CT}/config", _optional("cores", "memory", "tags", "digest"), _CONFIG, method="PUT",
         reply="nothing",
     ),
-    _post("vm_resize", f"{_VM}/resize", _RESIZE, _DISK, _NEW[1:], method="PUT"),
-    _post("ct_resize", f"{_CT}/resize", _RESIZE, _DISK, _NEW[1:], method="PUT"),
+    _post("vm_resize", f"{_VM}/resize", _RESIZE, _DISK, (_SPACE,), method="PUT"),
+    _post("ct_resize", f"{_CT}/resize", _RESIZE, _DISK, (_SPACE,), method="PUT"),
 )  # fmt: skip
 
 LIFE_CALLS: Final = (
@@ -118,7 +120,7 @@ ACT_PRIVILEGES: Final = (
     *_on("/vms", "VM.PowerMgmt", "VM.Snapshot", "VM.Migrate", "VM.Backup", "VM.Config.CPU", "VM.Config.Memory",
          "VM.Config.Options", "VM.Config.Disk", "VM.Clone", "VM.Allocate"),
     Privilege("Sys.PowerMgmt", "/nodes"),
-    Privilege("Datastore.AllocateSpace", "/storage"), Privilege("Datastore.Allocate", "/storage"),
+    _SPACE, Privilege("Datastore.Allocate", "/storage"), Privilege("SDN.Use", "/sdn"),
 )  # fmt: skip
 """What the token needs beyond reading for all of ``WRITES``, each with propagation; fewer mean fewer tools."""
 

@@ -15,9 +15,9 @@ from jarvis_daemon.simulator.errors import Refused
 DAEMON_TOKEN: Final = "jarvis@pve!daemon"  # noqa: S105  (an id, not a secret)
 DAEMON_PRIVILEGES: Final = frozenset({
     "Datastore.Allocate", "Datastore.AllocateSpace", "Datastore.Audit", "Mapping.Audit", "Pool.Audit", "SDN.Audit",
-    "Sys.Audit", "Sys.Console", "Sys.Modify", "Sys.PowerMgmt", "VM.Allocate", "VM.Audit", "VM.Backup", "VM.Clone",
-    "VM.Config.CPU", "VM.Config.Disk", "VM.Config.Memory", "VM.Config.Options", "VM.GuestAgent.Audit", "VM.Migrate",
-    "VM.PowerMgmt", "VM.Snapshot", "VM.Snapshot.Rollback",
+    "SDN.Use", "Sys.Audit", "Sys.Console", "Sys.Modify", "Sys.PowerMgmt", "VM.Allocate", "VM.Audit", "VM.Backup",
+    "VM.Clone", "VM.Config.CPU", "VM.Config.Disk", "VM.Config.Memory", "VM.Config.Options", "VM.GuestAgent.Audit",
+    "VM.Migrate", "VM.PowerMgmt", "VM.Snapshot", "VM.Snapshot.Rollback",
 })  # fmt: skip
 TOP_PATHS: Final = (
     "/", "/access", "/access/groups", "/access/realm", "/mapping", "/nodes", "/pool", "/sdn", "/storage", "/vms",

@@ -19,6 +19,7 @@ from jarvis_daemon.simulator.world import World
 
 COPY_BYTES_PER_S: Final = 900e6
 MIB: Final = 2**20
+BRIDGE: Final = "/sdn/zones/localnetwork/vmbr0"
 _PREFIX: Final = {"qemu": "qm", "lxc": "vz"}
 _TAG: Final = re.compile(r"(?i:[a-z0-9_][a-z0-9_\-+.]*)")
 
@@ -59,6 +60,7 @@ def _register(kind: str) -> None:
         guest, values, world = guest_of(context, kind), context.values, context.world
         world.access.require(context.token, f"/vms/{guest.vmid}", ("VM.Clone",))
         world.access.require(context.token, f"/vms/{values['newid']}", ("VM.Allocate",))
+        world.access.require(context.token, BRIDGE, ("SDN.Use",))
         require_quorum(world, guest.node)
         _require_unlocked(guest)
         _require_new(world, values["newid"])
@@ -181,6 +183,7 @@ def _create(context: Context, kind: str) -> str:
     world.access.require(context.token, f"/vms/{vmid}", ("VM.Allocate",))
     storage = values.get("storage", "local-lvm")
     world.access.require(context.token, f"/storage/{storage}", ("Datastore.AllocateSpace",))
+    world.access.require(context.token, BRIDGE, ("SDN.Use",))
     require_quorum(world, node)
     known = world.guests.get(vmid)
     if known is not None and not (values.get("force") and known.node == node and known.spec.pve_type == kind):

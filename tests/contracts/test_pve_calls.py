@@ -132,7 +132,7 @@ def test_the_agent_privilege_differs_between_8_and_9() -> None:
 
 
 def test_every_privilege_name_of_the_table_is_one_of_pve(schemas: dict[str, Any]) -> None:
-    known = set(re.findall(r"\"((?:Sys|VM|Datastore)\.[A-Za-z.]+)\"", json.dumps(schemas)))
+    known = set(re.findall(r"\"((?:Sys|VM|Datastore|SDN)\.[A-Za-z.]+)\"", json.dumps(schemas)))
     assert {privilege.name for privilege in (*TOKEN_PRIVILEGES, *ACT_PRIVILEGES)} <= known
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from jarvis_daemon.simulator import actions
 from jarvis_daemon.simulator.guests import Guest as SimGuest
 from jarvis_daemon.simulator.guests import GuestState
 from jarvis_daemon.simulator.inventory import GIB
@@ -234,6 +235,59 @@ class TestBadDays:
         assert (refused.outcome, refused.text) == ("refused", "vzslow runs on vaultwarden.")
         done = await house.do("reboot_container", guest="vaultwarden")
         assert done.outcome == "verified"
+
+    async def test_warnings_of_a_task_are_told(self, house: GuestHouse) -> None:
+        tasks = house.world.tasks
+        finish = tasks._finish
+        with changed(tasks, "_finish", lambda task, text, end: finish(task, "WARNINGS: 2", end)):
+            done = await house.do("reboot_container", guest="homepage")
+        assert (done.outcome, done.result["status"]) == ("verified", "warnings")
+        assert done.text == "homepage has been rebooted. Its task ended with warnings: see its log."
+
+    async def test_a_task_that_never_ends_is_not_known_then(
+        self, house: GuestHouse, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        registry = house.tools.registry
+        spec = registry.get("shutdown_container")
+        registry.remove("shutdown_container")
+        registry.add(dataclasses.replace(spec, timeout_s=0.4))
+        monkeypatch.setitem(actions.SHUTDOWN_S, "ct", 1e7)
+        try:
+            done = await house.do("shutdown_container", guest="homepage")
+        finally:
+            registry.remove("shutdown_container")
+            registry.add(spec)
+            for task in house.world.tasks.running(vmid=106):
+                house.world.tasks.stop(task)
+        assert (done.outcome, done.code) == ("unverified", "timed_out")
+        assert "homepage is not stopped. Its task may still run." in done.text
+        assert house.guest("homepage").running
+
+    async def test_a_guest_that_moved_away_since_the_last_look_is_refused(self, house: GuestHouse) -> None:
+        guest = house.guest("homepage")
+        guest.node = "pve"
+        try:
+            refused = await house.do("stop_container", guest="homepage")
+        finally:
+            guest.node = "agent"
+        assert (refused.outcome, refused.code) == ("refused", "not_found")
+        assert guest.running
+
+    async def test_a_guest_tagged_no_jarvis_is_only_for_a_person_at_a_terminal(self, house: GuestHouse) -> None:
+        guest = house.guest("homepage")
+        kept, guest.spec = guest.spec, dataclasses.replace(guest.spec, tags=("no-jarvis",))
+        house.world.config_version += 1
+        try:
+            await house.known("homepage", tags=["no-jarvis"])
+            plan = await house.plan("create_snapshot", guest="homepage", name="x1")
+            refused = await house.ask("create_snapshot", AGENT, guest="homepage", name="x1")
+        finally:
+            guest.spec = kept
+            house.world.config_version += 1
+            await house.known("homepage", tags=[])
+        assert (plan.tier, plan.needs) == ("black", "typed_name")
+        assert "homepage is tagged no-jarvis" in plan.effects
+        assert (refused.outcome, refused.code) == ("refused", "forbidden")
 
     async def test_a_missing_privilege_is_named(self, house: GuestHouse) -> None:
         await house.lab.fault("api-403", "VM.PowerMgmt", path="/vms")

@@ -17,13 +17,28 @@ from jarvis_daemon.cluster.tools import (
     tags,
     wake,
 )
+from jarvis_daemon.cluster.tools.endings import with_endings
 from jarvis_daemon.cluster.tools.hands import Hands
 from jarvis_daemon.tools import Registry
 
-FILES = (looks, guest_reads, power, snapshots, pause, migrate, backups, tags, resize, birth, services, wake, shell)
+FILES = (
+    looks,
+    guest_reads,
+    power,
+    snapshots,
+    pause,
+    migrate,
+    backups,
+    tags,
+    resize,
+    birth,
+    services,
+    wake,
+    shell,
+)
 """Each has ``specs(hands) -> list[ToolSpec]``."""
 
 
 def register(registry: Registry, hands: Hands) -> None:
     for file in FILES:
-        registry.add(*file.specs(hands))
+        registry.add(*(with_endings(spec) for spec in file.specs(hands)))

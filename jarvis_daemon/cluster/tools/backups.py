@@ -130,8 +130,8 @@ def _run_risk(hands: Hands) -> Any:
             return Risk(refuse=f"{storage.name} has less room than the last backup of {target.name} took")
         effects = [f"It goes to {storage.name}.", "The storage's own rules may prune older backups of it."]
         if _MODE_EFFECT[args.mode] and guest.status == "running":
-            disrupts = Risk(Tier.RED, f"mode {args.mode} disrupts it", (*effects, _MODE_EFFECT[args.mode]))
-            return replace(disrupts, tier=max(Tier.RED, common.tier), effects=(*disrupts.effects, *common.effects))
+            why = "; ".join(part for part in (common.why, f"mode {args.mode} disrupts it") if part)
+            return Risk(max(Tier.RED, common.tier), why, (*effects, _MODE_EFFECT[args.mode], *common.effects))
         return replace(common, effects=(*effects, *common.effects))
 
     return risk

@@ -327,7 +327,7 @@ def _delete_risk(hands: Hands) -> Any:
             effects.append(f"It leaves the backup jobs {', '.join(target.facts['jobs'])}.")
         if guest.template:
             effects.append("It is a template: linked clones of it need it.")
-        return Risk(Tier.BLACK, effects=(*effects, *common.effects))
+        return replace(common, tier=Tier.BLACK, effects=(*effects, *common.effects))
 
     return risk
 

@@ -23,6 +23,8 @@ T = TypeVar("T")
 TASK_LOOK_S: Final = 0.5
 TASK_LOST_LOOKS: Final = 20
 LOG_PAGE: Final = 500
+HANDS_OFF: Final = "no-jarvis"
+"""The tag of a guest that nobody but a person at a terminal may touch."""
 
 GuestRef = Annotated[str, Meta(min_length=1, max_length=80, description="vmid or name of the guest")]
 NodeRef = Annotated[
@@ -174,6 +176,8 @@ class Hands:
             return refused
         if disrupts and self.carries_us(target):
             return Risk(Tier.BLACK, f"{target.name} carries Jarvis itself")
+        if HANDS_OFF in guest.tags:
+            return Risk(Tier.BLACK, f"{target.name} is tagged {HANDS_OFF}")
         effects = (f"{target.name} is managed by HA ({guest.ha_state}): its state is set there",)
         return Risk(effects=effects if guest.ha_state else ())
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 from msgspec import Meta, field
 
 from jarvis_daemon.cluster.shapes import parse_guest_config
-from jarvis_daemon.cluster.tools.hands import GuestRef, Hands
+from jarvis_daemon.cluster.tools.hands import HANDS_OFF, GuestRef, Hands
 from jarvis_daemon.protocol.state import Guest
 from jarvis_daemon.tools import Act, Context, Target, Tier, ToolSpec, Undo, Verdict
 from jarvis_daemon.tools.spec import Args, Output, Risk, Sentences
@@ -19,7 +19,7 @@ Tag = Annotated[
     Meta(min_length=1, max_length=60, pattern="^[a-z0-9_][a-z0-9_+.-]*$", description="a tag, lower case"),
 ]
 POLICY_TAGS: Final = frozenset({
-    "no-jarvis", "protected", "no-backup", "no-migrate", "no-remediation", "critical", "jarvis-managed",
+    HANDS_OFF, "protected", "no-backup", "no-migrate", "no-remediation", "critical", "jarvis-managed",
 })  # fmt: skip
 """What people and runbooks decide by."""
 POLICY_PREFIXES: Final = ("jarvis", "no-", "policy")
@@ -91,8 +91,9 @@ def _risk(hands: Hands) -> Callable[[Any, Target, Context], Risk]:
         policy = [tag for tag in sorted(set(before) ^ set(after)) if carries_policy(tag, protected)]
         effects = (f"Tags: {', '.join(before) or 'none'} → {', '.join(after) or 'none'}.",)
         if policy:
-            return Risk(Tier.RED, f"{', '.join(policy)} carries policy", effects)
-        return Risk(effects=effects)
+            why = "; ".join(part for part in (common.why, f"{', '.join(policy)} carries policy") if part)
+            return Risk(max(Tier.RED, common.tier), why, (*effects, *common.effects))
+        return replace(common, effects=(*effects, *common.effects))
 
     return risk
 
