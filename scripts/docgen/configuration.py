@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 import pydantic
 from pydantic import BaseModel
@@ -59,7 +59,8 @@ def _section(path: str, model: type[BaseModel]) -> Iterator[str]:
     for name, field in model.model_fields.items():
         below = _model(field.annotation)
         if below is not None:
-            nested.append((f"{path}.{name}", below))
+            each = ".NAME" if get_origin(field.annotation) is dict else ""
+            nested.append((f"{path}.{name}{each}", below))
             continue
         row = (f"`{name}`", f"`{_type(types[name])}`", _default(field), one_line(field.description or ""))
         yield "| " + " | ".join(cell(part) for part in row) + " |"
