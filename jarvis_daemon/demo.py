@@ -32,6 +32,8 @@ class Simulator:
         self._places, self._clock, self._demo = places, clock, demo
         self._writer: asyncio.StreamWriter | None = None
         self._reader: asyncio.StreamReader | None = None
+        self.docker: dict[str, str] = {}
+        """Machines with Docker, each with the path of its socket; known once attached."""
 
     async def attach(self) -> tuple[ClusterSettings, dict[str, list[str]]]:
         """Start the simulator where none runs and take a lease; answers how to watch it, and the units that must
@@ -105,6 +107,7 @@ class Simulator:
     def _settings(self) -> tuple[ClusterSettings, dict[str, list[str]]]:
         told: dict[str, Any] = json.loads((self._places.simulator_dir / "sim.json").read_text())
         ssh = told["ssh"]
+        self.docker = dict(told.get("docker", {}))
         true_keys = ssh["known_hosts"]
         cluster = ClusterSettings(
             name=told["cluster"], endpoints=told["endpoints"], token_id=told["token_id"],

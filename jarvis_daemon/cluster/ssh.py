@@ -122,6 +122,24 @@ class SshNodes:
         finally:
             connection.abort()
 
+    @contextlib.asynccontextmanager
+    async def forwarded(self, node: str, path: str, address: str | None = None) -> AsyncIterator[tuple[Any, Any]]:
+        """Reader and writer of the unix socket ``path`` on ``node``. Raises as ``read``, ``cluster_refused``."""
+        import asyncssh
+
+        async with self.connected(node, address) as connection:
+            try:
+                async with asyncio.timeout(self._settings.timeout_s):
+                    reader, writer = await connection.open_unix_connection(path)
+            except (asyncssh.Error, OSError) as error:
+                raise JarvisError(
+                    "cluster_refused", f"Nothing listens at {path} on {node}", why=_reason(error),
+                    next="Name the right socket under docker.hosts.",
+                ) from None  # fmt: skip
+            except TimeoutError:
+                raise JarvisError("timed_out", f"{node} does not forward {path}") from None
+            yield reader, writer
+
     async def _within(self, node: str, work: Coroutine[Any, Any, Ran], timeout_s: float) -> Ran:
         import asyncssh
 

@@ -24,10 +24,12 @@ from typing import Any, Final, Self
 from jarvis_daemon.simulator import guest_calls, guest_life, node_calls  # noqa: F401  (they register their calls)
 from jarvis_daemon.simulator.access import DAEMON_TOKEN
 from jarvis_daemon.simulator.certificates import Certificate, make_certificate, make_ssh_key
+from jarvis_daemon.simulator.docker import SOCKET
 from jarvis_daemon.simulator.http_server import Listener
 from jarvis_daemon.simulator.inventory import Inventory
 from jarvis_daemon.simulator.pve_api import Delays, NodeApi, Sleep
 from jarvis_daemon.simulator.spawn import spawn
+from jarvis_daemon.simulator.ssh_guests import SshGuest
 from jarvis_daemon.simulator.ssh_nodes import SshNode
 from jarvis_daemon.simulator.world import World
 
@@ -112,6 +114,7 @@ class Homelab:
             private, public = make_ssh_key()
             _write_private(self.folder / "id_ed25519", private)
             self._ssh = {name: SshNode(self.world, name, public) for name in self.world.nodes}
+            self._ssh |= {name: SshGuest(self.world, host, public) for name, host in self.world.docker.items()}
             lines = [f"[127.0.0.1]:{ssh.port} {ssh.public}\n" for ssh in self._ssh.values()]
             _write_private(self.folder / "known_hosts", "".join(lines).encode())
         await self.sync()
@@ -215,6 +218,7 @@ class Homelab:
         return {
             "pid": os.getpid(), "cluster": self.world.inventory.cluster, "runs_on": self.world.inventory.runs_on,
             "services": {node.name: list(node.services) for node in self.world.inventory.nodes if node.services},
+            "docker": dict.fromkeys(self.world.docker, SOCKET),
             "endpoints": list(self.endpoints.values()), "fingerprints": list(self.fingerprints.values()),
             "token_id": self.token_id, "token_secret": self.token_secret,
             "ssh": {

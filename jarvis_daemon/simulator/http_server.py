@@ -111,14 +111,14 @@ class Listener:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            await _Connection(reader, writer, self._handler).run()
+            await Connection(reader, writer, self._handler).run()
         except (ConnectionError, TimeoutError, h11.RemoteProtocolError, ssl.SSLError):
             pass
         finally:
             writer.transport.abort()
 
 
-class _Connection:
+class Connection:
     """One client's connection, request after request."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, handler: Handler) -> None:

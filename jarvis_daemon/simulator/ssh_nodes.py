@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from jarvis_daemon.simulator.certificates import make_ssh_key
 from jarvis_daemon.simulator.http_server import listening_socket, reserve_port
-from jarvis_daemon.simulator.ssh_commands import run
+from jarvis_daemon.simulator.ssh_commands import Answer, run
 from jarvis_daemon.simulator.world import World
 
 if TYPE_CHECKING:
@@ -35,19 +36,34 @@ class SshNode:
 
     async def sync(self, *, ready: bool) -> None:
         """Make the port as the world says: closed, silent (frozen, or not ``ready`` yet), or serving."""
-        node = self._world.nodes[self._name]
-        if node.frozen:
+        state = self._state()
+        if state == "silent":
             self._awake.clear()
         else:
             self._awake.set()
-        if not node.reachable or node.ssh_refused:
+        if state == "closed":
             self._close_port()
-        elif node.frozen or not ready:
+        elif state == "silent" or not ready:
             if self._silent is None:
                 self._stop_accepting()
                 self._silent = listening_socket(self._keeper)
         elif self._acceptor is None:
             await self._serve()
+
+    def _state(self) -> str:
+        """``closed`` ``silent`` or ``open``."""
+        node = self._world.nodes[self._name]
+        if not node.reachable or node.ssh_refused:
+            return "closed"
+        return "silent" if node.frozen else "open"
+
+    def _run(self, command: str) -> Answer | None:
+        """What a shell answers; None where there is no shell."""
+        return run(self._world, self._name, command)
+
+    def _forward(self, path: str) -> Any:
+        """What serves a forwarded unix socket; False: nothing listens there."""
+        return False
 
     async def close(self) -> None:
         """The end of this server."""
@@ -74,7 +90,7 @@ class SshNode:
         sock, self._silent = self._silent or listening_socket(self._keeper), None
         self._acceptor = await asyncssh.listen(
             sock=sock,
-            server_factory=lambda: _server(self._connections),
+            server_factory=lambda: _server(self._connections, self._forward),
             server_host_keys=[asyncssh.import_private_key(self._private)],
             authorized_client_keys=asyncssh.import_authorized_keys(self._client_public + "\n"),
             process_factory=self._process,
@@ -83,12 +99,13 @@ class SshNode:
 
     async def _process(self, process: asyncssh.SSHServerProcess[str]) -> None:
         command = process.command
-        if command is None:
+        if command is not None:
+            await self._awake.wait()
+        answer = self._run(command) if command is not None else None
+        if answer is None:
             process.stderr.write("This node offers no interactive shell.\n")
             process.exit(1)
             return
-        await self._awake.wait()
-        answer = run(self._world, self._name, command)
         if answer.hangs:
             await asyncio.Event().wait()
         process.stdout.write(answer.stdout)
@@ -96,7 +113,7 @@ class SshNode:
         process.exit(answer.exit_code)
 
 
-def _server(connections: set[Any]) -> asyncssh.SSHServer:
+def _server(connections: set[Any], forward: Callable[[str], Any]) -> asyncssh.SSHServer:
     import asyncssh
 
     class Server(asyncssh.SSHServer):
@@ -110,6 +127,9 @@ def _server(connections: set[Any]) -> asyncssh.SSHServer:
 
         def connection_lost(self, exc: Exception | None) -> None:
             connections.discard(self._connection)
+
+        def unix_connection_requested(self, dest_path: str) -> Any:
+            return forward(dest_path)
 
         def begin_auth(self, username: str) -> bool:
             return True

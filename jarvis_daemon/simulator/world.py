@@ -11,6 +11,7 @@ from typing import Final
 from jarvis_daemon.simulator import past
 from jarvis_daemon.simulator.access import Access
 from jarvis_daemon.simulator.backups import Backups
+from jarvis_daemon.simulator.docker import DockerHost
 from jarvis_daemon.simulator.faults import Faults
 from jarvis_daemon.simulator.guests import Guest
 from jarvis_daemon.simulator.ha import HighAvailability
@@ -45,6 +46,10 @@ class World:
         self.stat_interval_s = stat_interval_s
         self.nodes = {spec.name: Node(spec, self.timeline, seed) for spec in inventory.nodes}
         self.guests = {spec.vmid: Guest(spec, self.timeline, seed) for spec in inventory.guests}
+        self.docker = {
+            guest.spec.name: DockerHost(guest, inventory.docker[guest.spec.name], self.timeline)
+            for guest in self.guests.values() if guest.spec.name in inventory.docker
+        }  # fmt: skip
         self.disks = make_disks(inventory.storages, self.timeline)
         self.tasks = TaskTable(self.timeline)
         self.replicas = Replicas(max_age_s)

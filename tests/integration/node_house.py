@@ -19,7 +19,7 @@ from jarvis_daemon.incidents.tools import register as register_incident_tools
 from jarvis_daemon.protocol import messages as m
 from jarvis_daemon.protocol.locate import base_places
 from jarvis_daemon.protocol.state import Guest, Node
-from jarvis_daemon.settings import ClusterSettings, ConditionSettings, Settings, SshSettings
+from jarvis_daemon.settings import ClusterSettings, ConditionSettings, DockerSettings, Settings, SshSettings
 from jarvis_daemon.simulator.homelab import Homelab
 from jarvis_daemon.simulator.inventory import load
 from jarvis_daemon.simulator.pve_api import Delays
@@ -87,7 +87,10 @@ class NodeHouse:
                 timeout_s=3.0,
             ),
         )  # fmt: skip
-        return Settings(cluster=cluster, conditions=ConditionSettings(grace_s=0.5, services=SERVICES))
+        return Settings(
+            cluster=cluster, docker=DockerSettings(hosts=told["docker"]),
+            conditions=ConditionSettings(grace_s=0.5, services=SERVICES),
+        )  # fmt: skip
 
     # --- calls -------------------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from jarvis_daemon.cluster.tools import (
     backups,
     birth,
+    containers,
     guest_reads,
     looks,
     migrate,
@@ -35,6 +36,7 @@ FILES = (
     services,
     wake,
     shell,
+    containers,
 )
 """Each has ``specs(hands) -> list[ToolSpec]``."""
 
