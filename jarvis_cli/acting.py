@@ -100,7 +100,7 @@ def _both(verb: Verb, word: str) -> None:
     node, slash, what = word.partition("/")
     if not (node and slash and what):
         raise JarvisError(
-            "invalid_params", f"{clean(word, limit=60)!r} does not say on which node",
+            "invalid_params", f"{clean(word, limit=60)!r} does not say where",
             why=f"write it {verbs.WORDS[verb.about][1][0].lower()}{verbs.WORDS[verb.about][1][1:].rstrip('.')}",
             next=f"`jarvis {verb.noun} list` shows them.",
         )  # fmt: skip

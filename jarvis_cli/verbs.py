@@ -61,6 +61,7 @@ _PATIENCE: Final = Part(
 )
 _LINES: Final = Part("lines", "How many lines.", "--lines", int)
 _AT: Final = Part("node", "Only those of this node.")
+_ON: Final = Part("node", "Only those of this Docker host.", metavar="HOST")
 _SINCE: Final = Part("since_s", "How far back, in seconds.", "--since", int, metavar="SECONDS")
 _SNAPSHOT: Final = Part("name", "Name of the snapshot.", required=True, metavar="SNAPSHOT")
 
@@ -95,7 +96,7 @@ VERBS: Final[tuple[Verb, ...]] = (
     Verb("service", "journal", "The last lines of its journal.", "service", "get_journal", "get_journal",
          (_LINES, _SINCE),
          asks=False),
-    Verb("docker", "list", "Docker containers.", "none", "list_docker_containers", "list_docker_containers", (_AT,),
+    Verb("docker", "list", "Docker containers.", "none", "list_docker_containers", "list_docker_containers", (_ON,),
          asks=False),
     Verb("docker", "logs", "The last lines of a container's log.", "container", "get_docker_logs",
          "get_docker_logs", (_LINES,), asks=False),
@@ -108,7 +109,7 @@ WORDS: Final[dict[About, tuple[str, str]]] = {
     "guest": ("guest", "Name or vmid."),
     "node": ("node", "Name of the node."),
     "service": ("service", "As NODE/UNIT, like pve/smbd."),
-    "container": ("container", "As NODE/CONTAINER, like agent1/frigate."),
+    "container": ("container", "As HOST/CONTAINER, like management/grafana."),
 }
 """What the first word of a verb is called, and how it is written."""
 

@@ -36,7 +36,7 @@ WRONG = {
     "tool list --tier blue": "'blue' is no tier",
     "guest migrate plex": "Missing argument 'NODE'",
     "guest reboot plex --patience soon": "--patience",
-    "service restart smbd": "does not say on which node",
+    "service restart smbd": "does not say where",
     "approvals -f -o json": "-f has no end",
     "audit list -n 0": "-n",
     "approve": "Missing argument 'ID'",
