@@ -34,13 +34,14 @@ def look_up(
     return "open" if row[1] is None else msgspec.json.decode(row[1], type=ToolOutcome)
 
 
-def begin(db: Database, principal: str, key: str, wanted: str, call_id: str, now: float) -> None:
-    """Note the key together with the intent, in its transaction; old ones are swept."""
+def begin(db: Database, principal: str, key: str, wanted: str, call_id: str, now: float) -> bool:
+    """Note the key together with the intent, in its transaction; old ones are swept. False for a known one."""
     db.execute("delete from idempotency where at <= ?", [now - LIFE_S])
-    db.execute(
-        "insert into idempotency (principal, key, args_hash, call_id, at) values (?, ?, ?, ?, ?)",
+    noted = db.execute(
+        "insert or ignore into idempotency (principal, key, args_hash, call_id, at) values (?, ?, ?, ?, ?)",
         [principal, key, wanted, call_id, now],
     )
+    return noted.rowcount == 1
 
 
 def finish(db: Database, principal: str, key: str, outcome: ToolOutcome) -> None:

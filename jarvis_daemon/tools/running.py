@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -217,10 +216,10 @@ class Runner:
         append(db, self._clock.now(), job.entry("intent", judged, {"plan": judged.plan, "key": job.key}))
         if job.key is None:
             return
-        try:
-            idempotency.begin(db, job.principal, job.key, job.key_hash, job.call_id, self._clock.now())
-        except sqlite3.IntegrityError:  # its twin was quicker by a moment
-            raise JarvisError("busy", "The same call with this key is on its way", next="Ask again.") from None
+        now = self._clock.now()
+        if not idempotency.begin(db, job.principal, job.key, job.key_hash, job.call_id, now):
+            # its twin was quicker by a moment
+            raise JarvisError("busy", "The same call with this key is on its way", next="Ask again.")
 
     async def _note(self, job: Job, judged: Judgement, outcome: m.ToolOutcome) -> None:
         """Outcome, idempotency and feed in one transaction."""

@@ -42,7 +42,7 @@ def test_every_call_error_and_setting_has_its_place() -> None:
     assert all(f"### `{method}`" in page for method in CALLS)
     assert all(f"| `{code}` |" in page for code in ERRORS)
     settings = configuration.render()
-    assert all(f"`{name}`" in settings for name in ClusterSettings.model_fields if name != "ssh")
+    assert all(f"`{name}`" in settings for name in ClusterSettings.model_fields if name not in {"ssh", "wake"})
     assert "[cluster.ssh]" in settings
 
 
