@@ -76,6 +76,9 @@ async def serve(socket: Path, nodes: int, guests: int) -> None:
                 await notify(connection, "snapshot", {"topic": "cluster", "seq": 0, "state": state})
                 for topic, collection in (("tasks", "tasks"), ("incidents", "incidents")):
                     await notify(connection, "snapshot", {"topic": topic, "seq": 0, "state": {collection: {}}})
+                armed = {"killswitch:main": {"id": "killswitch:main", "engaged": False}}
+                await notify(connection, "snapshot", {
+                    "topic": "approvals", "seq": 0, "state": {"approvals": {}, "killswitch": armed}})  # fmt: skip
                 ticker = spawn(tick(connection, state), name="bench-tick")
         if ticker is not None:
             ticker.cancel()
