@@ -50,6 +50,7 @@ class NodeHouse:
             self._change(self.settings)
         places = base_places({"JARVIS_HOME": str(self.home)})
         places.data_dir.mkdir(exist_ok=True)
+        self.places = places
         clock, self.bus, self.store = SystemClock(), Bus(), Store(places.database)
         await self.store.open()
         self.feed = Feed(self.store, self.bus, clock, cluster="homelab")

@@ -6,9 +6,11 @@ from jarvis_daemon.cluster.tools import (
     backups,
     birth,
     containers,
+    drain,
     guest_reads,
     looks,
     migrate,
+    node_power,
     pause,
     power,
     resize,
@@ -37,6 +39,8 @@ FILES = (
     wake,
     shell,
     containers,
+    node_power,
+    drain,
 )
 """Each has ``specs(hands) -> list[ToolSpec]``."""
 
