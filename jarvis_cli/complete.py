@@ -16,7 +16,7 @@ CACHE_S: Final = 10.0
 
 
 def names(kind: str) -> list[tuple[str, str]]:
-    """``(name, help)`` of guests, nodes, storages or incidents."""
+    """``(name, help)`` of guests, nodes, storages, incidents, approvals or tools."""
     cached = _cached()
     if cached is None:
         cached = _ask()
@@ -37,6 +37,10 @@ def storages(ctx: Any, args: list[str], incomplete: str) -> list[Any]:
 
 def incidents(ctx: Any, args: list[str], incomplete: str) -> list[Any]:
     return [item for item in names("incidents") if item[0].startswith(incomplete)]
+
+
+def tools(ctx: Any, args: list[str], incomplete: str) -> list[Any]:
+    return [item for item in names("tools") if item[0].startswith(incomplete)]
 
 
 def approvals(ctx: Any, args: list[str], incomplete: str) -> list[Any]:
@@ -61,6 +65,7 @@ def _ask() -> dict[str, list[Any]]:
     try:
         with connect(places().socket, BUDGET_S) as link:
             state = picture(link, "cluster", "incidents", wait_s=0).state
+            known = link.call("tool.list", {})["tools"]
     except (JarvisError, OSError, ValueError):
         return {}
     guests_ = sorted(state.get("guests", {}).values(), key=lambda g: int(g.get("vmid") or 0))
@@ -77,6 +82,7 @@ def _ask() -> dict[str, list[Any]]:
         "incidents": [
             [i.get("id"), i.get("title")] for i in state.get("incidents", {}).values() if i.get("status") == "open"
         ],
+        "tools": [[t["name"], str(t["description"]).partition("\n")[0]] for t in known],
         "approvals": [
             [a.get("id"), a.get("summary")]
             for a in state.get("approvals", {}).values()

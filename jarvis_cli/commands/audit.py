@@ -25,7 +25,8 @@ from jarvis_daemon.protocol.text import clean
 
 app = noun("audit", "What was asked, done and refused, and by whom.")
 
-PAGE: Final = 1000
+PAGE: Final = 200
+"""Rows asked for at once: their arguments may be long, and a frame has 16 MiB."""
 _TONE: Final[dict[str, Tone]] = {"refused": "warn", "open_intent": "bad", "kill": "bad", "read": "faint"}
 
 
@@ -99,7 +100,7 @@ def show(ctx: typer.Context, call: str = typer.Argument(help="Id of the call, as
     """All rows of one call: asked, answered, intended, each step, what became of it."""
     run = session(ctx)
     with run.link(role="operator") as link:
-        found = link.call("audit.list", {"limit": PAGE, "call_id": call})["rows"][::-1]
+        found = link.call("audit.list", {"limit": 10000, "call_id": call})["rows"][::-1]
         now, simulated = float(link.welcome.get("now") or 0.0), bool(link.welcome.get("simulated"))
     if not found:
         raise JarvisError(

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from jarvis_cli import calling, outcome, toolargs
+from jarvis_cli import calling, complete, outcome, toolargs
 from jarvis_cli.group import Reading, noun
 from jarvis_cli.session import session
 from jarvis_cli.shapes import Entity
@@ -56,7 +56,9 @@ def _grade(tool: Entity) -> int:
 
 
 @app.command("show", cls=Reading)
-def show(ctx: typer.Context, name: str = typer.Argument(help="Name of the tool.")) -> None:
+def show(
+    ctx: typer.Context, name: str = typer.Argument(help="Name of the tool.", autocompletion=complete.tools)
+) -> None:
     """One tool: what it does, its tier, its arguments, its answer."""
     run = session(ctx)
     with run.link() as link:
@@ -106,7 +108,7 @@ def _schema(schema: Entity, look: Look, *, answer: bool) -> list[str]:
 )  # fmt: skip
 def call(
     ctx: typer.Context,
-    name: str = typer.Argument(help="Name of the tool."),
+    name: str = typer.Argument(help="Name of the tool.", autocompletion=complete.tools),
     words: Annotated[list[str] | None, typer.Argument(help="Its arguments.", metavar="[KEY=VALUE]...")] = None,
     document: str | None = typer.Option(
         None, "--json", help="The arguments as one JSON object; KEY=VALUE come on top.", metavar="ARGS"

@@ -14,6 +14,7 @@ from jarvis_cli.outcome import exit_code
 from jarvis_daemon.protocol.errors import ERRORS, JarvisError
 from jarvis_daemon.protocol.plain import PlainClient
 from jarvis_daemon.tools.approvals import hash_pin
+from jarvis_daemon.tools.audit import Entry
 from tests.unit.cli.conftest import Jarvis
 from tests.unit.cli.served import Served
 
@@ -267,3 +268,19 @@ def test_the_audit_is_listed_shown_verified_and_exported(served: Served, jarvis:
     assert [row["id"] for row in exported] == [1, 2, 3, 4, 5, 6]
     assert all(after["prev"] == row["hash"] for row, after in itertools.pairwise(exported))
     assert jarvis("audit", "export", str(home / "no" / "such")).code == 1
+
+
+def test_a_long_audit_is_read_in_pages(served: Served, jarvis: Jarvis) -> None:
+    jarvis("guest", "start", "103")
+
+    async def read_much() -> None:
+        for number in range(450):
+            served.tools.audit.note_read(Entry("read", f"r{number}", "agent:mcp:1", "look_around"))
+        await served.tools.audit.flush()
+
+    served.do(read_much())
+    rows = [json.loads(line) for line in jarvis("audit", "export").out.splitlines()]
+    assert [row["id"] for row in rows] == list(range(1, 455))
+    listed = [json.loads(line) for line in jarvis("audit", "list", "-o", "jsonl").out.splitlines()]
+    assert [row["kind"] for row in listed] == ["asked", "intent", "step", "outcome"]
+    assert jarvis("audit", "list", "-n", "300", "--reads", "-o", "jsonl").out.count("\n") == 300

@@ -20,6 +20,8 @@ def test_names_of_guests_and_nodes(served: Served) -> None:
     assert [name for name, _ in complete.guests(None, [], "10")] == ["100", "101", "103", "104", "105"]
     assert [name for name, _ in complete.nodes(None, [], "ag")] == ["agent1", "agent"]
     assert [name for name, _ in complete.storages(None, [], "t")] == []
+    assert complete.tools(None, [], "look") == [("look_around", "Looks around.")]
+    assert complete.approvals(None, [], "") == []
     assert ("1", "pve does not answer") in complete.incidents(None, [], "")
 
 
