@@ -47,14 +47,20 @@ async def _serve(socket: Path | None, *, start: bool) -> None:
     here = places()
 
     async def start_daemon() -> None:
-        await asyncio.to_thread(ensure_daemon, here)
+        try:
+            await asyncio.to_thread(ensure_daemon, here)
+            upstream.blocked = None
+        except JarvisError as error:
+            upstream.blocked = error
+            raise
 
     link = Link(
         socket or here.socket, client="mcp", version=VERSION, role="agent",
         start_daemon=start_daemon if start and socket is None else None,
     )  # fmt: skip
+    upstream = Upstream(link)
     running = spawn(link.run(), name="link")
-    server = build(Upstream(link))
+    server = build(upstream)
     try:
         async with stdio_server() as (incoming, outgoing):
             await server.run(incoming, outgoing, server.create_initialization_options())

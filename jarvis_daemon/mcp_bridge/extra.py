@@ -12,7 +12,10 @@ def require() -> None:
     """Raises ``unavailable`` with the command that installs what is missing."""
     missing = [name for name in ("mcp", "httpx2", "starlette", "uvicorn") if importlib.util.find_spec(name) is None]
     if missing:
+        pip = f"{sys.executable} -m pip install"
+        if importlib.util.find_spec("pip") is None:  # a folder that uv has made
+            pip = f"uv pip install --python {sys.executable}"
         raise JarvisError(
             "unavailable", "MCP is not installed", why=f"the extra `mcp` is missing ({', '.join(missing)})",
-            next=f"Run `{sys.executable} -m pip install 'mcp>=2.3,<2.4'`.",
+            next=f"Run `{pip} 'mcp>=2.3,<2.4'`.",
         )  # fmt: skip

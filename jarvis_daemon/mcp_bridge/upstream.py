@@ -11,14 +11,16 @@ from jarvis_daemon.protocol.errors import JarvisError
 
 UP_WITHIN_S: Final = 20.0
 """How long a call waits for the link: the time a daemon takes to start."""
+_LOOK_S: Final = 0.25
 
 
 class Upstream:
-    """``tools`` maps names to what ``tool.list`` told last."""
+    """``tools`` maps names to what ``tool.list`` told last; ``blocked`` is why the daemon cannot be started."""
 
     def __init__(self, link: Link, *, up_within_s: float = UP_WITHIN_S) -> None:
         self.link = link
         self.tools: dict[str, dict[str, Any]] = {}
+        self.blocked: JarvisError | None = None
         self._boot_id = ""
         self._up_within_s = up_within_s
 
@@ -52,6 +54,10 @@ class Upstream:
         return self.tools.get(name)
 
     async def _wait_up(self) -> None:
-        link = self.link
-        if not await link.wait_for(lambda it: it.status in {"up", "refused"}, self._up_within_s) or not self.up:
-            raise link.error or JarvisError("daemon_unreachable", "The daemon does not answer")
+        link, waited = self.link, 0.0
+        while not await link.wait_for(lambda it: it.status in {"up", "refused"}, _LOOK_S):
+            waited += _LOOK_S
+            if self.blocked is not None or waited >= self._up_within_s:
+                break
+        if not self.up:
+            raise self.blocked or link.error or JarvisError("daemon_unreachable", "The daemon does not answer")

@@ -7,11 +7,12 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Literal
 
 import pytest
 from jsonschema import Draft202012Validator
-from mcp import Client, MCPError
+from mcp import Client, MCPError, StdioServerParameters
 
 from jarvis_daemon.protocol.errors import JarvisError
 from tests.integration.mcp_house import McpHouse, mcp_house
@@ -261,6 +262,17 @@ async def test_a_daemon_that_dies_gives_a_clean_error_and_comes_back(house: McpH
         gone = await client.call_tool("wait_for_approval", {"id": asked["approval_id"], "wait_s": 0})
         assert gone.is_error  # approvals do not outlive the daemon that asked
     assert house.tasks("vzstop", vmid) == []
+
+
+async def test_where_no_daemon_may_be_started_the_reason_is_told(house: McpHouse, home: Path) -> None:
+    environ = house.environ | {"JARVIS_HOME": str(home), "JARVIS_NO_AUTOSTART": "1"}
+    argv = ["-m", "jarvis_cli", "mcp"]
+    async with Client(StdioServerParameters(command=sys.executable, args=argv, env=environ)) as client:
+        with pytest.raises(MCPError, match="JARVIS_NO_AUTOSTART forbids starting it"):
+            await client.list_tools()
+        told = await client.call_tool("wait_for_approval", {"id": "x"})
+        assert told.is_error
+        assert "jarvis daemon start" in text_of(told)
 
 
 async def _comes_back(client: Client) -> None:

@@ -92,10 +92,14 @@ def test_an_argument_of_a_prompt_is_one_clean_line() -> None:
     assert "evil" not in text
 
 
-def test_a_missing_extra_is_told_with_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "mcp", None)
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "mcp" else object())
+@pytest.mark.parametrize(("missing", "command"), [
+    ({"mcp"}, f"{sys.executable} -m pip install"), ({"mcp", "pip"}, f"uv pip install --python {sys.executable}"),
+])  # fmt: skip
+def test_a_missing_extra_is_told_with_the_command(
+    monkeypatch: pytest.MonkeyPatch, missing: set[str], command: str
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name in missing else object())
     with pytest.raises(JarvisError) as caught:
         extra.require()
     assert "mcp" in caught.value.why
-    assert "-m pip install 'mcp" in caught.value.next
+    assert f"{command} 'mcp" in caught.value.next
