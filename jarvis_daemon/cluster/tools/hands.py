@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final, TypeVar
 import msgspec
 from msgspec import Meta
 
+from jarvis_daemon.cluster.docker import Docker
 from jarvis_daemon.cluster.scene import Scene
 from jarvis_daemon.cluster.shapes import GuestStatusReply, parse_guest_status, parse_task_log, parse_task_status
 from jarvis_daemon.protocol.errors import JarvisError
@@ -23,6 +24,8 @@ T = TypeVar("T")
 TASK_LOOK_S: Final = 0.5
 TASK_LOST_LOOKS: Final = 20
 LOG_PAGE: Final = 500
+DOCKER_S: Final = 5.0
+"""How long a Docker host may take to say how many containers run on it."""
 HANDS_OFF: Final = "no-jarvis"
 """The tag of a guest that nobody but a person at a terminal may touch."""
 
@@ -98,8 +101,9 @@ class Hands:
             facts={"guest": guest},
         )  # fmt: skip
 
-    async def live_target(self, ref: str, kind: str | None = None) -> Target:
-        """The guest as its node tells it at this moment: status, lock, tasks. Facts ``guest`` and ``busy``.
+    async def live_target(self, ref: str, kind: str | None = None, *, disrupts: bool = False) -> Target:
+        """The guest as its node tells it at this moment: status, lock, tasks. Facts ``guest`` and ``busy``, and
+        with ``disrupts`` ``containers``: how many run on it, None where that is not known.
 
         Raises ``cluster_unreachable`` when its node does not answer, and as ``guest``.
         """
@@ -110,7 +114,9 @@ class Hands:
         seen = msgspec.structs.replace(
             guest, status=status.status, lock=status.lock, template=guest.template or status.template
         )
-        facts = {"guest": seen, "busy": await self._busy(seen)}
+        facts: dict[str, Any] = {"guest": seen, "busy": await self._busy(seen)}
+        if disrupts and seen.status == "running":
+            facts["containers"] = await self._containers_on(seen)
         return replace(target, observed_at=self.scene.clock.now(), facts=facts)
 
     def require_node(self, guest: Guest) -> None:
@@ -126,6 +132,23 @@ class Hands:
         """``…/status/current`` of the node that has it. Raises as ``Proxmox.call``."""
         reply = await self.scene.px.call(f"{guest.kind}_status", node=guest.node, vmid=guest.vmid)
         return parse_guest_status(reply, guest.kind)
+
+    def _docker_host(self, guest: Guest) -> str | None:
+        return next(
+            (host for host in (guest.name, str(guest.vmid)) if host in self.scene.settings.docker.hosts), None
+        )
+
+    async def _containers_on(self, guest: Guest) -> int | None:
+        """Docker containers that run on it; None where it is no Docker host of ours or does not answer soon."""
+        host = self._docker_host(guest)
+        if host is None:
+            return None
+        try:
+            async with asyncio.timeout(DOCKER_S):
+                rows = (await Docker(self.scene.settings, self.scene.ssh).get(host, "/containers/json")).json()
+        except (JarvisError, TimeoutError):
+            return None
+        return len(rows) if isinstance(rows, list) else None
 
     async def _busy(self, guest: Guest) -> Task | None:
         """A task that runs on it now: the book may lag a poll behind, so each is asked."""
@@ -178,8 +201,14 @@ class Hands:
             return Risk(Tier.BLACK, f"{target.name} carries Jarvis itself")
         if HANDS_OFF in guest.tags:
             return Risk(Tier.BLACK, f"{target.name} is tagged {HANDS_OFF}")
-        effects = (f"{target.name} is managed by HA ({guest.ha_state}): its state is set there",)
-        return Risk(effects=effects if guest.ha_state else ())
+        effects = (
+            [f"{target.name} is managed by HA ({guest.ha_state}): its state is set there"] if guest.ha_state else []
+        )
+        if disrupts and (count := target.facts.get("containers")):
+            effects.append(f"{count} container{'s run' if count > 1 else ' runs'} on it.")
+        elif disrupts and count is None and self._docker_host(guest) is not None and guest.status == "running":
+            effects.append("Docker containers run on it; how many is not known.")
+        return Risk(effects=tuple(effects))
 
     def quorum_risk(self) -> Risk:
         """Refuses while nothing can be written."""
@@ -189,8 +218,8 @@ class Hands:
 
     def carries_us(self, target: Target) -> bool:
         """Whether the daemon runs on it, or on a guest of it."""
-        runs_on = self.scene.cluster.runs_on
-        return runs_on is not None and runs_on in {target.name, str(target.vmid or ""), target.id}
+        runs_on = (self.scene.cluster.runs_on or "").casefold()
+        return runs_on != "" and runs_on in {target.name.casefold(), str(target.vmid or ""), target.id.casefold()}
 
     def running_task(self, guest: Guest) -> Task | None:
         return next(iter(self.running_tasks(guest)), None)

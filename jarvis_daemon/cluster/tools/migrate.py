@@ -45,7 +45,7 @@ def specs(hands: Hands) -> list[ToolSpec]:
 
 def _resolve(hands: Hands) -> Any:
     async def resolve(args: MigrateArgs, ctx: Context) -> Target:
-        target = await hands.live_target(args.guest)
+        target = await hands.live_target(args.guest, disrupts=True)
         guest: Guest = target.facts["guest"]
         goal = hands.node(args.node)
         reply = await hands.scene.px.call(f"{guest.kind}_config", node=guest.node, vmid=guest.vmid)

@@ -20,7 +20,8 @@ def specs(hands: Hands) -> list[ToolSpec]:
         ToolSpec(
             name="suspend_guest", room="cluster", tier=Tier.RED, args=OneGuest, output=TaskDone,
             description="Suspend a running VM: it stands still and keeps its memory until it is resumed.",
-            resolve=lambda args, ctx: hands.live_target(args.guest), risk=_risk(hands, "suspend"),
+            resolve=lambda args, ctx: hands.live_target(args.guest, disrupts=True),
+            risk=_risk(hands, "suspend"),
             run=_run(hands, "suspend"), verify=_verify(hands, {"paused", "suspended"}, "suspended"),
             undo=lambda args, target, result: Undo("resume_guest", {"guest": str(target.vmid)}),
             sentences=Sentences("Suspend {target}", "{target} is suspended."), timeout_s=300.0, freshness_s=60.0,

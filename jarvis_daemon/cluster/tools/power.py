@@ -60,8 +60,9 @@ def _spec(hands: Hands, kind: Kind, verb: Verb) -> ToolSpec:
     return ToolSpec(
         name=f"{verb}_{long_name}", room="cluster", tier=Tier.YELLOW if verb == "start" else Tier.RED,
         description=text, args=ShutdownArgs if verb in {"shutdown", "reboot"} else PowerArgs, output=TaskDone,
-        resolve=lambda args, ctx: hands.live_target(args.guest, kind), risk=_risk(hands, verb),
-        run=_run(hands, kind, verb), verify=_verify(hands, verb), undo=_undo(long_name, verb),
+        resolve=lambda args, ctx: hands.live_target(args.guest, kind, disrupts=verb != "start"),
+        risk=_risk(hands, verb), run=_run(hands, kind, verb), verify=_verify(hands, verb),
+        undo=_undo(long_name, verb),
         sentences=Sentences(f"{head} {{target}}", f"{{target}} {done}."),
         timeout_s=3900.0 if verb != "start" else 600.0,
         freshness_s=60.0, long=True,

@@ -63,7 +63,8 @@ def specs(hands: Hands) -> list[ToolSpec]:
     rollback = ToolSpec(
         name="rollback_snapshot", room="cluster", tier=Tier.RED, args=RollbackArgs, output=SnapshotDone,
         description="Put a guest back to a snapshot: it stops, and what changed since is lost.",
-        resolve=_resolve(hands), risk=_rollback_risk(hands), run=_rollback(hands), verify=_rolled_back(hands),
+        resolve=_resolve(hands, disrupts=True), risk=_rollback_risk(hands), run=_rollback(hands),
+        verify=_rolled_back(hands),
         sentences=Sentences("Put {target} back to snapshot {name}", "{target} is back at snapshot {name}."),
         timeout_s=3600.0, freshness_s=60.0, long=True,
     )  # fmt: skip
@@ -77,11 +78,11 @@ def specs(hands: Hands) -> list[ToolSpec]:
     return [create, rollback, delete]
 
 
-def _resolve(hands: Hands) -> Callable[[Any, Context], Awaitable[Target]]:
+def _resolve(hands: Hands, *, disrupts: bool = False) -> Callable[[Any, Context], Awaitable[Target]]:
     """The guest as it is now, and its snapshots."""
 
     async def resolve(args: Any, ctx: Context) -> Target:
-        target = await hands.live_target(args.guest)
+        target = await hands.live_target(args.guest, disrupts=disrupts)
         if args.name == "current":
             raise JarvisError("invalid_params", "'current' is PVE's word for the guest as it is, not a snapshot")
         snapshots = await snapshots_of(hands, target.facts["guest"])
