@@ -20,6 +20,7 @@ from jarvis_daemon.protocol import messages as m
 from jarvis_daemon.protocol.errors import JarvisError
 from jarvis_daemon.protocol.spawn import spawn
 from jarvis_daemon.protocol.state import Approval
+from jarvis_daemon.protocol.text import clean
 from jarvis_daemon.redact import redact_tree
 from jarvis_daemon.settings import ApprovalSettings, ToolSettings
 from jarvis_daemon.store import Store
@@ -53,12 +54,20 @@ class Gate:
         self._calls: dict[str, asyncio.Task[m.ToolOutcome]] = {}
         self._askers: dict[str, str] = {}
         self._of_approval: dict[str, str] = {}
+        self._said: dict[str, str] = {}
+        """Call to the last line of its progress, for who waits without having seen it begin."""
         kill.on_engage(self.approvals.void_all)
 
     async def call(self, params: m.ToolCall, principal: Principal, progress: Progress) -> m.ToolOutcome:
         """Run one call through the gate; answers when it has ended, or ``awaiting`` after ``wait_s``."""
         call_id, asked = secrets.token_hex(6), asyncio.Event()
-        task = spawn(self._call(call_id, params, principal, progress, asked), name=f"tool-{params.name[:40]}")
+
+        def told(data: dict[str, Any]) -> None:
+            if lines := data.get("lines"):
+                self._said[call_id] = clean(str(lines[-1]))
+            progress(data)
+
+        task = spawn(self._call(call_id, params, principal, told, asked), name=f"tool-{params.name[:40]}")
         self._keep(call_id, key_of(principal), task)
         waits = spawn(asked.wait(), name="tool-asked")
         try:
@@ -88,7 +97,9 @@ class Gate:
             return task.result()
         if waiting is not None:
             return self._awaiting(call_id, waiting)
-        return m.ToolOutcome(call_id=call_id, outcome="awaiting", text="It is running.", next="Wait again.")
+        said = self._said.get(call_id)
+        text = f"It is running: {said}" if said else "It is running."
+        return m.ToolOutcome(call_id=call_id, outcome="awaiting", text=text, next="Wait again.")
 
     async def answer(self, params: m.ApprovalAnswer, principal: Principal) -> m.ToolOutcome:
         """An operator's answer; when approved, answers with the outcome of the call."""
@@ -262,6 +273,7 @@ class Gate:
         for old in list(self._calls)[: max(0, len(self._calls) - KEEP_OUTCOMES)]:
             if self._calls[old].done():
                 del self._calls[old], self._askers[old]
+                self._said.pop(old, None)
                 self._of_approval = {a: c for a, c in self._of_approval.items() if c != old}
 
     def _waiting(self, call_id: str) -> Held | None:

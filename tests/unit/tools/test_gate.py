@@ -133,6 +133,27 @@ async def test_an_agents_call_waits_runs_once_and_a_replay_fails(yard: Yard) -> 
     assert waited.outcome == "verified"
 
 
+async def test_who_waits_is_told_how_far_it_is(yard: Yard) -> None:
+    """Though its call answered long before the work began."""
+    entered, go = asyncio.Event(), asyncio.Event()
+
+    async def work(act: Act) -> None:
+        act.progress(lines=["unpacking", "half way\x1b[31m"])
+        entered.set()
+        await go.wait()
+
+    yard.lamps.before_step = work
+    asked = await yard.call("flood", AGENT)
+    answering = asyncio.ensure_future(
+        yard.room.gate.answer(m.ApprovalAnswer(id=asked.approval_id or "", approve=True), OPERATOR)
+    )
+    await entered.wait()
+    told = await yard.room.gate.wait(m.ToolWait(id=asked.call_id, wait_s=0), AGENT)
+    assert (told.outcome, told.text) == ("awaiting", "It is running: half way")
+    go.set()
+    assert (await answering).outcome == "verified"
+
+
 async def test_denied_and_expired_do_nothing(yard: Yard) -> None:
     call = asyncio.ensure_future(yard.call("flood", AGENT, wait_s=100))
     approval = await approval_of(yard)
