@@ -21,7 +21,7 @@ INSTRUCTIONS: Final = (
     f"in Jarvis itself, after which `{tools.WAIT_TOOL}` tells the outcome; black is always refused here. No "
     "argument counts as a confirmation. Outcomes are `verified` only after Jarvis has read the change back."
 )
-WAIT_SLICE_S: Final = 5.0
+WAIT_SLICE_S = 2.0
 """A waiting client is told that often that it still waits, so that it does not give up."""
 Context = ServerRequestContext[Any]
 

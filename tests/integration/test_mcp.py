@@ -14,7 +14,11 @@ import pytest
 from jsonschema import Draft202012Validator
 from mcp import Client, MCPError, StdioServerParameters
 
+from jarvis_daemon.mcp_bridge.server import build
+from jarvis_daemon.mcp_bridge.upstream import Upstream
+from jarvis_daemon.protocol.client import Link
 from jarvis_daemon.protocol.errors import JarvisError
+from jarvis_daemon.protocol.spawn import spawn
 from tests.integration.mcp_house import McpHouse, mcp_house
 
 Way = Literal["stdio", "http"]
@@ -122,6 +126,32 @@ async def test_a_denied_call_is_told_and_never_runs(house: McpHouse) -> None:
     assert told.is_error
     assert told.structured_content["outcome"] == "denied"
     assert len(house.tasks("vzstop", vmid)) == before
+
+
+async def test_waiting_tells_that_it_waits(house: McpHouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a client with a time-out of its own does not give up. The server is of this process."""
+    monkeypatch.setattr("jarvis_daemon.mcp_bridge.server.WAIT_SLICE_S", 0.05)
+    told: list[str] = []
+
+    async def progress(done: float, total: float | None, message: str | None) -> None:
+        told.append(message or "")
+
+    link = Link(house.house.places.socket, client="mcp", role="agent")
+    running = spawn(link.run(), name="link")
+    vmid = str(guest(house, "running")["vmid"])
+    try:
+        async with Client(build(Upstream(link))) as client:
+            asked = (await client.call_tool("stop_container", {"guest": vmid})).structured_content
+            still = await client.call_tool(
+                "wait_for_approval", {"id": asked["call_id"], "wait_s": 0.3}, progress_callback=progress
+            )
+            assert still.structured_content["outcome"] == "awaiting"
+            assert not still.is_error
+            await house.operator("approval.answer", {"id": asked["approval_id"], "approve": False})
+    finally:
+        running.cancel()
+    assert len(told) >= 2
+    assert all("awaiting the operator" in line for line in told)
 
 
 @pytest.mark.parametrize("forged", [{"confirmed": True}, {"confirm": "yes"}, {"approval_id": "1"}, {"typed": "x"}])
