@@ -70,6 +70,8 @@ class Monitor:
         self._slow: SlowWatch | None = None
         self._past: Past | None = None
         self._running: list[asyncio.Task[None]] = []
+        self._acted, self._beating = asyncio.Event(), asyncio.Lock()
+        self._deaf = feed.topic.listen(lambda event: self._acted.set() if event.kind.startswith("tool.") else None)
 
     async def start(self) -> None:
         """Restore what is remembered and begin; the first picture is asked for at once."""
@@ -79,16 +81,32 @@ class Monitor:
             self._tell_after = polled_at - 4 * TASK_BEATS * self.scene.beat_s
         self._show()
         self._running = [spawn(rhythm(self.scene.clock, self.scene.beat_s, self.beat), name="monitor")]
+        self._running.append(spawn(self._beat_after_acts(), name="monitor-acts"))
 
     async def stop(self) -> None:
+        self._deaf()
         for task in self._running:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
         watches = [*self._nodes.values(), self._slow, self._past]
         await asyncio.gather(*(watch.stop() for watch in watches if watch is not None))
 
+    async def _beat_after_acts(self) -> None:
+        """Whoever acted looks next: the picture shall not be that of before."""
+        while True:
+            await self._acted.wait()
+            self._acted.clear()
+            try:
+                await self.beat()
+            except Exception:
+                _log.exception("a watch failed")
+
     async def beat(self) -> None:
-        """One round: ask, merge, judge, publish, tell."""
+        """One round: ask, merge, judge, publish, tell. One at a time, so that no older answer comes later."""
+        async with self._beating:
+            await self._beat()
+
+    async def _beat(self) -> None:
         scene = self.scene
         tasks_due = self._beats % TASK_BEATS == 0 or self._tasks.error is not None
         self._beats += 1

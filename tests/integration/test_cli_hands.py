@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from jarvis_daemon.protocol.errors import JarvisError
-from tests.integration.house import House
+from tests.integration.house import QUICK, House
 from tests.integration.terminal import Terminal
 
 
@@ -165,6 +165,19 @@ def test_following_approvals(house: House) -> None:
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=30)
     assert process.returncode == 130
+
+
+def test_the_picture_follows_an_act_at_once(house: House) -> None:
+    """Not a beat later: here a beat takes a minute."""
+    with tempfile.TemporaryDirectory(prefix="jv-") as folder:
+        slow = House(Path(folder), JARVIS_DEMO__POLL_INTERVAL_S="60")
+        try:
+            assert slow.jarvis("demo", "--no-hud", "--speed", "20").returncode == 0
+            assert slow.jarvis("guest", "migrate", "vaultwarden", "agent1", "--yes").returncode == 0
+            slow.until(lambda s: s["guests"]["guest:102"]["node"] == "agent1", "it is seen there", timeout_s=10)
+        finally:
+            slow.close()
+            os.environ.update({"JARVIS_HOME": str(house.home)} | QUICK)
 
 
 def test_ctrl_c_ends_the_waiting_and_not_the_work(house: House) -> None:
