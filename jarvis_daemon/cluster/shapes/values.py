@@ -52,8 +52,9 @@ def number(value: Any) -> float | None:
 
 
 def size(value: Any) -> int | None:
-    """A total in bytes or a count: as ``integer``, and 0 is "not known" (no total of ours can be 0)."""
-    return integer(value) or None
+    """A total in bytes or a count: as ``integer``; what is not above 0 is "not known" (no total of ours can be)."""
+    found = integer(value)
+    return found if found is not None and found > 0 else None
 
 
 def flag(value: Any) -> bool:
