@@ -49,6 +49,7 @@ def assess(state: State, now: float) -> tuple[Level, list[str]]:
     critical: list[str] = []
     degraded: list[str] = []
     clusters = state.get("clusters", {})
+    explained = {cluster.get("cluster") for cluster in clusters.values() if cluster.get("problem")}
     for cluster in clusters.values():
         if cluster.get("problem"):
             critical.append(str(cluster["problem"]))
@@ -63,7 +64,9 @@ def assess(state: State, now: float) -> tuple[Level, list[str]]:
         if node.get("status") != "online":
             degraded.append(f"{node.get('name')} is {node.get('status')}")
     for source in state.get("sources", {}).values():
-        if source_freshness(source, now) != "fresh" and source.get("what") in _PICTURE:
+        if source.get("what") not in _PICTURE or source.get("cluster") in explained:
+            continue  # that they are old follows from the problem
+        if source_freshness(source, now) != "fresh":
             what = _PICTURE[str(source.get("what"))]
             degraded.append(f"{what} is {source_freshness(source, now)}")
     level: Level = "critical" if critical else "degraded" if degraded else "healthy"

@@ -45,6 +45,14 @@ def test_levels(changes: dict[str, Any], level: str) -> None:
     assert bool(reasons) == (level != "healthy")
 
 
+def test_what_follows_from_the_problem_of_a_cluster_is_no_second_reason() -> None:
+    old = {"s": {"what": "resources", "cluster": "homelab", "ok_at": NOW - 100, "stale_after_s": 60}}
+    clusters = {"c": {"name": "homelab", "cluster": "homelab", "problem": "The token is wrong"}}
+    assert assess(state(clusters=clusters, sources=old), NOW) == ("critical", ["The token is wrong"])
+    old["s"]["cluster"] = "other"
+    assert len(assess(state(clusters=clusters, sources=old), NOW)[1]) == 2
+
+
 @pytest.mark.parametrize(
     ("age", "freshness"), [(0, "fresh"), (60, "fresh"), (61, "stale"), (300, "stale"), (301, "unknown")]
 )
