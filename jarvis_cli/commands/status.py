@@ -32,7 +32,7 @@ def status(ctx: typer.Context) -> None:
     """
     run = session(ctx)
     with run.link() as link:
-        found = picture(link, "cluster", "incidents")
+        found = picture(link, "cluster", "incidents", "health")
     state, now = found.state, found.now
     document = shapes.status(state, now, simulated=found.simulated)
     run.out.emit(document, lambda look: lines(found, state, now, look))

@@ -35,6 +35,8 @@ def state(**changes: Any) -> dict[str, dict[str, dict[str, Any]]]:
         ({"clusters": {"c": {"name": "one", "quorate": None, "standalone": True}}}, "healthy"),
         ({"clusters": {"c": {"name": "homelab", "problem": "The token is wrong"}}}, "critical"),
         ({"clusters": {}}, "degraded"),
+        ({"health": {"d": {"store_error": None}}}, "healthy"),
+        ({"health": {"d": {"store_error": "nothing can be saved: disk full"}}}, "degraded"),
         ({"sources": {"s": {"what": "resources", "ok_at": NOW - 100, "stale_after_s": 60}}}, "degraded"),
         ({"sources": {"s": {"what": "resources", "ok_at": None}}}, "degraded"),
     ],
