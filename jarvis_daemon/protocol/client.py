@@ -188,13 +188,18 @@ class Link:
             await self._subscribe(self.topics, since, same_boot)
 
     async def _subscribe(self, topics: list[str], since: dict[str, int], boot_id: str | None) -> None:
-        await self.call(
+        answer = await self.call(
             "subscribe",
             {
                 "topics": topics, "max_hz": self.max_hz, "since": since, "boot_id": boot_id,
                 "history": self.history,
             },
         )  # fmt: skip
+        if began_anew := [topic for topic in answer.get("began_anew") or [] if topic in since]:
+            for topic in began_anew:
+                self.events.pop(topic, None)
+                self.event_seq.pop(topic, None)
+            await self._subscribe(began_anew, {}, None)
 
     async def _read(self, connection: ClientConnection) -> None:
         try:
