@@ -183,7 +183,7 @@ class Model:
 
     def level(self) -> tuple[Level, list[str]]:
         found: tuple[Level, list[str]] = self._cached(
-            "level", lambda: assess(self.source.mirror.merged("cluster", "incidents"), self.now())
+            "level", lambda: assess(self.source.mirror.merged("cluster", "incidents", "health"), self.now())
         )
         return found
 

@@ -36,6 +36,16 @@ def test_counts_and_order() -> None:
     assert model.level()[0] == "degraded"
 
 
+def test_a_daemon_that_can_save_nothing_is_not_well() -> None:
+    def full(state: dict[str, Any]) -> None:
+        state["incidents"] = {"incidents": {}}
+        state["health"] = {"health": {"health:daemon": {"store_error": "nothing can be saved: the disk is full"}}}
+
+    level, reasons = model_of(full).level()
+    assert level == "degraded"
+    assert "the disk is full" in str(reasons)
+
+
 def test_a_dead_node() -> None:
     model = model_of(break_pve)
     assert model.guest_counts()["unknown"] == 5
