@@ -33,6 +33,8 @@ from jarvis_daemon.protocol.state import EVENT_TOPICS
 BACKOFF_FIRST_S: Final = 0.25
 BACKOFF_FACTOR: Final = 1.7
 BACKOFF_MAX_S: Final = 10.0
+PING_S: Final = 5.0
+"""A daemon that hangs is a lost link after twice as long; a picture that looks fresh would be a lie."""
 CALL_TIMEOUT_S: Final = 30.0
 OPEN_TIMEOUT_S: Final = 10.0
 
@@ -147,7 +149,7 @@ class Link:
         try:
             async with unix_connect(
                 str(self.socket_path), uri="ws://jarvis/", compression=None, max_size=MAX_FRAME_TO_CLIENT,
-                open_timeout=OPEN_TIMEOUT_S, ping_interval=20, ping_timeout=20,
+                open_timeout=OPEN_TIMEOUT_S, ping_interval=PING_S, ping_timeout=PING_S, close_timeout=1,
             ) as self._socket:  # fmt: skip
                 reader = spawn(self._read(self._socket), name="link-read")
                 await self._greet()

@@ -119,7 +119,7 @@ def test_vm_disk_and_hidden_numbers() -> None:
     ("guest", "freshness", "word", "role"),
     [
         ({"status": "running"}, "fresh", "run", "good"),
-        ({"status": "running"}, "stale", "run", "faint"),
+        ({"status": "running"}, "stale", "stale", "faint"),
         ({"status": "running"}, "unknown", "unknown", "faint"),
         ({"status": "unknown"}, "fresh", "unknown", "faint"),
         ({"status": "running", "lock": "backup"}, "fresh", "lock", "warn"),

@@ -189,9 +189,12 @@ class Status(Pane):
     def paint(self, width: int, height: int) -> list[Line]:
         runs: list[Run] = []
         for part in (self._link(), self._data(), self._cost()):
-            if length(runs) + length(part) >= width:
+            if length(runs) + length(part) < width:
+                runs += part
+            elif (short := self._stale()) and part == self._data():
+                return [spread((), (*short, (" ", "faint")), width, role="faint")]
+            else:
                 break
-            runs += part
         return [spread((), (*runs, (" ", "faint")), width, role="faint")]
 
     def _link(self) -> tuple[Run, ...]:
@@ -214,6 +217,13 @@ class Status(Pane):
             return ((f"{dot}no data yet", "warn" if self.model.linked else "faint"),)
         text = f"{dot}data {span(age)} old"
         return ((text, "faint") if freshness == "fresh" else (f"{text} {self.model.glyphs['warn']} stale", "warn"),)
+
+    def _stale(self) -> tuple[Run, ...]:
+        """What is left of the age where there is no room: that it is too old outweighs the link's latency."""
+        age, freshness = self.model.data_age()
+        if age is None or freshness == "fresh":
+            return ()
+        return ((f"{self.model.glyphs['warn']} stale {span(age)}", "warn"),)
 
     def _cost(self) -> tuple[Run, ...]:
         text = self.cost.text()
