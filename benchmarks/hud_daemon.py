@@ -6,6 +6,7 @@ It is a process beside the HUD, so that what is measured is the HUD alone; the c
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import math
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from websockets.asyncio.server import ServerConnection, unix_serve
+from websockets.exceptions import ConnectionClosed
 
 from jarvis_daemon.protocol.spawn import spawn
 
@@ -96,10 +98,11 @@ def answer(method: str) -> dict[str, Any]:
 
 
 async def tick(connection: ServerConnection, state: State) -> None:
-    for seq in range(1, 1 << 30):
-        await asyncio.sleep(1.0)
-        body = {"topic": "cluster", "seq": seq, "set": delta(state, seq, time.time()), "del": []}
-        await notify(connection, "delta", body)
+    with contextlib.suppress(ConnectionClosed):  # the HUD was measured and ended
+        for seq in range(1, 1 << 30):
+            await asyncio.sleep(1.0)
+            body = {"topic": "cluster", "seq": seq, "set": delta(state, seq, time.time()), "del": []}
+            await notify(connection, "delta", body)
 
 
 async def notify(connection: ServerConnection, method: str, params: dict[str, Any]) -> None:

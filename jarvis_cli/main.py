@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -135,6 +136,11 @@ def _usage(out: Output, error: Any) -> int:
 
 
 def _internal(error: Exception) -> JarvisError:
+    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG}:
+        return JarvisError(
+            "store_failed", "It could not be written", why=error.strerror or str(error),
+            next="Free space where the output goes.",
+        )  # fmt: skip
     return JarvisError(
         "internal", "Something went wrong inside this command", why=f"{type(error).__name__}: {error}",
         next="Run it again with -v for the details, and `jarvis doctor --bundle FILE` for a report.",

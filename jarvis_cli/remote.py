@@ -32,8 +32,8 @@ _ASK: Final = 'PATH="$HOME/.local/bin:$PATH"; export PATH; exec jarvis config pa
 
 
 def check_host(host: str) -> str:
-    """``host`` as SSH may be given it; what begins with ``-`` would be read as an option."""
-    if not _HOST.fullmatch(host):
+    """``host`` as SSH may be given it; what begins with ``-``, after a user too, may be read as an option."""
+    if not _HOST.fullmatch(host) or host.rpartition("@")[2].startswith("-") or clean(host) != host:
         raise typer.BadParameter(f"{clean(host, limit=60)!r} is no host; write it like user@box")
     return host
 

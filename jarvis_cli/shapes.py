@@ -162,6 +162,7 @@ def status(state: State, now: float, *, simulated: bool) -> Entity:
                 "name": cluster.get("name"), "pve_version": cluster.get("pve_version"),
                 "endpoint": cluster.get("endpoint"), "endpoints_failed": cluster.get("endpoints_failed") or {},
                 "missing_privileges": cluster.get("missing_privileges") or [], "problem": cluster.get("problem"),
+                "problem_next": cluster.get("problem_next"),
                 "quorum": quorum(cluster),
             }
             for cluster in clusters

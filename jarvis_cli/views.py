@@ -10,7 +10,7 @@ from jarvis_cli.shapes import Entity, as_of
 from jarvis_cli.style import STATES, Look, Tone
 from jarvis_cli.table import Cell, Column, Table, Value
 from jarvis_cli.values import clock, ratio, share, size, span
-from jarvis_daemon.protocol.health import State
+from jarvis_daemon.protocol.health import State, source_freshness
 
 DATA_OLD_S: Final = 30.0
 """Data older than this is marked in the header."""
@@ -193,6 +193,11 @@ def guest_counts(guests: Sequence[Entity]) -> str:
                       for word in order if counts[word])  # fmt: skip
 
 
+def stale_note(rows: Sequence[Entity]) -> str:
+    """`` (stale)`` where no row is fresh: a sum of old facts is an old fact."""
+    return " (stale)" if rows and all(row.get("freshness") != "fresh" for row in rows) else ""
+
+
 def age_note(state: State, now: float) -> Cell:
     at = as_of(state)
     if at is None:
@@ -218,14 +223,22 @@ def killed(state: State) -> list[Cell]:
     return [Cell("KILLED", "bad")] if switch.get("engaged") else []
 
 
-def quorum_note(cluster: Entity) -> Cell:
+def quorum_note(cluster: Entity, state: State, now: float) -> Cell:
+    """What is known of the quorum, and whether that is old."""
     if cluster.get("standalone"):
         return Cell("single node", "faint")
     online, total = cluster.get("nodes_online"), cluster.get("nodes_total")
     votes = f" {online}/{total}" if online is not None and total is not None else ""
     if cluster.get("quorate") is None:
         return Cell(f"quorum unknown{votes}", "warn")
-    return Cell(f"quorate{votes}", "plain") if cluster["quorate"] else Cell(f"QUORUM LOST{votes}", "bad")
+    if not cluster["quorate"]:
+        return Cell(f"QUORUM LOST{votes}", "bad")
+    told = [
+        source_freshness(source, now) for source in state.get("sources", {}).values()
+        if source.get("what") == "status" and source.get("cluster") == cluster.get("cluster")
+    ]  # fmt: skip
+    old = bool(told) and "fresh" not in told
+    return Cell(f"quorate{votes}{' (stale)' if old else ''}", "warn" if old else "plain")
 
 
 def paint(cell: Cell, look: Look) -> str:

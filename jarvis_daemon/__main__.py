@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -53,6 +54,9 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
 def _run(where: Places, options: argparse.Namespace) -> str:
     from jarvis_daemon import logs, settings
 
+    # nearly all that a poll makes dies by its reference count; looking through thousands of guests for cycles
+    # every other poll would cost more than the poll
+    gc.set_threshold(20_000, 20, 100)
     os.umask(0o077)  # rotated logs, copies of the store: whatever a library makes is ours alone
     loaded = settings.load(where).settings
     from jarvis_daemon.app import build  # after the settings: a mistake there is told at once

@@ -11,7 +11,7 @@ from jarvis_cli.session import session
 from jarvis_cli.style import Look, Tone
 from jarvis_cli.table import Cell, Column, Table, fields
 from jarvis_daemon.protocol.errors import JarvisError
-from jarvis_daemon.protocol.locate import cluster_configured
+from jarvis_daemon.protocol.locate import base_places, cluster_configured
 
 app = noun("config", "Settings: show, where they come from, check.")
 
@@ -68,7 +68,10 @@ def path(
 
     def lines(look: Look) -> list[str]:
         shown = fields([(key, str(value)) for key, value in found.items() if key != "demo"], look)
-        note = "No cluster is configured, so these are the places of the simulated homelab."
+        note = (
+            "No cluster is configured, so these are the places of the simulated homelab; "
+            f"those of a cluster of your own belong into {base_places().config_file} (`jarvis setup` writes it)."
+        )
         return [*shown, look.paint(note, "faint")] if places.demo else shown
 
     run.out.emit(found, lines)
@@ -84,7 +87,14 @@ def check(ctx: typer.Context) -> None:
     text = (
         "The settings are in order." if configured else "The settings are in order; no cluster is configured yet."
     )
-    run.out.emit({"ok": True, **answer}, lambda look: [look.glyphs(f"✔ {text}")])
+
+    def lines(look: Look) -> list[str]:
+        return [
+            look.glyphs(f"✔ {text}"),
+            *(look.paint(look.glyphs(f"▲ {one}"), "warn") for one in answer["warnings"]),
+        ]
+
+    run.out.emit({"ok": True, **answer}, lines)
 
 
 @app.command("pin", cls=Command)

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 
 import typer
 
-from jarvis_cli import shapes, views
+from jarvis_cli import admin, shapes, views
 from jarvis_cli.group import Command, Reading, noun
 from jarvis_cli.session import Session, session
 from jarvis_cli.style import Look
@@ -34,7 +34,8 @@ def start(ctx: typer.Context) -> None:
     run = session(ctx)
     run.local_only("daemon start")
     if answers(run.places.socket):
-        run.out.note("The daemon runs already.")
+        with run.link(start=False):  # one that hangs accepts, too
+            run.out.note("The daemon runs already.")
         return
     run.start_daemon(force=True, timeout_s=max(30.0, run.timeout_s))
     run.out.note(_started(run))
@@ -70,6 +71,7 @@ def restart(
     run = session(ctx)
     run.local_only("daemon restart")
     if _alive(run):
+        admin.ask("config", "check")  # a mistake in the settings must not cost the watch that goes on
         _end(run, marker=False, force=force)
     run.start_daemon(force=True, timeout_s=max(30.0, run.timeout_s))
     run.out.note(_started(run))

@@ -12,9 +12,10 @@ from jarvis_cli.session import session
 from jarvis_cli.shapes import NODE, Entity
 from jarvis_cli.state import picture, show_picture
 from jarvis_cli.style import Look
-from jarvis_cli.table import fields
+from jarvis_cli.table import Cell, fields
 from jarvis_cli.values import clock, ratio, share, span
 from jarvis_daemon.protocol.health import State
+from jarvis_daemon.protocol.text import clean
 
 app = noun("node", "Proxmox nodes.")
 
@@ -71,6 +72,7 @@ def lines(
             ("memory", _with_share(used, total)),
             ("root disk", _with_share(node.get("rootfs_used_bytes"), node.get("rootfs_total_bytes"))),
             ("temperatures", ", ".join(f"{label} {value:.0f}°C" for label, value in temperatures.items()) or None),
+            *_unread(node, state),
             ("uptime", None if started is None else span(now - started)),
             ("kernel", node.get("kernel")),
             ("pve", node.get("pve_version")),
@@ -86,6 +88,15 @@ def lines(
         yield ""
         yield views.title("INCIDENTS", look)
         yield from views.incident_table(opened, look, now, indent="  ").lines(look)
+
+
+def _unread(node: Entity, state: State) -> list[tuple[str, Cell]]:
+    """Why what SSH tells is missing or old."""
+    for source in state.get("sources", {}).values():
+        told = (source.get("what"), source.get("cluster"), source.get("target"))
+        if told == ("sensors", node.get("cluster"), node.get("name")) and source.get("error"):
+            return [("ssh", Cell(clean(str(source["error"])), "warn"))]
+    return []
 
 
 def _cpu(node: Entity) -> str:

@@ -32,7 +32,7 @@ def status(ctx: typer.Context) -> None:
     """
     run = session(ctx)
     with run.link() as link:
-        found = picture(link, "cluster", "incidents")
+        found = picture(link, "cluster", "incidents", "health")
     state, now = found.state, found.now
     document = shapes.status(state, now, simulated=found.simulated)
     run.out.emit(document, lambda look: lines(found, state, now, look))
@@ -44,12 +44,12 @@ def lines(found: Picture, state: State, now: float, look: Look) -> Iterator[str]
     yield from header(state, now, look, simulated=found.simulated)
     nodes, guests = shapes.nodes(state, now), shapes.guests(state, now)
     yield ""
-    online = f"{sum(node['status'] == 'online' for node in nodes)} of {len(nodes)} online"
+    online = f"{sum(node['status'] == 'online' for node in nodes)} of {len(nodes)} online{views.stale_note(nodes)}"
     yield views.title("NODES", look, online if nodes else "none seen")
     if nodes:
         yield from views.node_table(nodes, look, now, indent="  ").lines(look)
     yield ""
-    yield views.title("GUESTS", look, views.guest_counts(guests) or "none seen")
+    yield views.title("GUESTS", look, views.guest_counts(guests) + views.stale_note(guests) or "none seen")
     if guests:
         yield from views.guest_table(guests, look, now, indent="  ").lines(look)
     opened = shapes.open_incidents(state)
@@ -65,7 +65,7 @@ def header(state: State, now: float, look: Look, *, simulated: bool) -> Iterator
     clusters = list(state.get("clusters", {}).values())
     word = views.state_cell(level, look)
     parts = [Cell(", ".join(str(c.get("name")) for c in clusters) or "no cluster yet", "bold"), word]
-    parts += [views.quorum_note(cluster) for cluster in clusters]
+    parts += [views.quorum_note(cluster, state, now) for cluster in clusters]
     parts.append(views.age_note(state, now))
     parts += views.killed(state)
     if simulated:
@@ -77,7 +77,10 @@ def header(state: State, now: float, look: Look, *, simulated: bool) -> Iterator
         if reason not in opened:
             yield f"  {look.paint(look.glyphs(glyph), tone)} {clean(reason)}"
     for cluster in clusters:
-        for endpoint, why in (cluster.get("endpoints_failed") or {}).items():
+        if cluster.get("problem_next"):
+            yield f"  {look.paint('next:', 'faint')} {clean(str(cluster['problem_next']))}"
+        failed = {} if cluster.get("problem") else cluster.get("endpoints_failed") or {}
+        for endpoint, why in failed.items():
             if why in reasons:
                 continue
             told = str(why) if endpoint in str(why) else f"{endpoint} does not answer: {why}"

@@ -20,6 +20,7 @@ TOPICS: Final = ("cluster", "tasks", "incidents", "health", "approvals", "feed")
 TOPIC_OF: Final = {"tasks": "tasks", "incidents": "incidents", "silences": "incidents", "health": "health",
                    "approvals": "approvals", "killswitch": "approvals"}  # fmt: skip
 """Collection -> topic, of all that are not in ``cluster``."""
+NODES_AT_A_GLANCE: Final = 6
 FLASH_S: Final = 1.5
 """How long a change of state is shown on the bar."""
 
@@ -128,10 +129,10 @@ class Model:
     def data_age(self) -> tuple[float | None, str]:
         """Seconds since the cluster as a whole was last read, and the freshness of that."""
         sources = self.collection("sources").values()
-        main = [s for s in sources if s.get("what") == "resources"] or list(sources)
+        main = [s for s in sources if s.get("what") in {"resources", "status"}] or list(sources)
         if not main:
             return None, "unknown"
-        newest = max(main, key=lambda source: source.get("ok_at") or 0.0)
+        newest = min(main, key=lambda source: source.get("ok_at") or 0.0)  # as old as its oldest half
         if newest.get("ok_at") is None:
             return None, "unknown"
         return self.now() - newest["ok_at"], source_freshness(newest, self.now())
@@ -160,7 +161,15 @@ class Model:
         return found
 
     def nodes(self) -> list[Entity]:
-        return self._cached("nodes", lambda: sorted(self.collection("nodes").values(), key=_by_name))
+        return self._cached("nodes", lambda: sorted(self.collection("nodes").values(), key=self._place))
+
+    def _place(self, node: Entity) -> tuple[bool, tuple[str, str]]:
+        """By name; where there are more nodes than a panel shows, what is ill comes first."""
+        many = len(self.collection("nodes")) > NODES_AT_A_GLANCE
+        return many and node.get("status") == "online" and node["id"] not in self._ill(), _by_name(node)
+
+    def _ill(self) -> set[str]:
+        return {str(incident.get("target")) for incident in self.incidents()}
 
     def guests(self) -> list[Entity]:
         return self._cached("guests", lambda: sorted(self.collection("guests").values(), key=_by_vmid))
@@ -197,7 +206,7 @@ class Model:
 
     def level(self) -> tuple[Level, list[str]]:
         found: tuple[Level, list[str]] = self._cached(
-            "level", lambda: assess(self.source.mirror.merged("cluster", "incidents"), self.now())
+            "level", lambda: assess(self.source.mirror.merged("cluster", "incidents", "health"), self.now())
         )
         return found
 

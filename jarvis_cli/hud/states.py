@@ -9,11 +9,11 @@ from jarvis_cli.hud.units import clock_s, span
 Entity = dict[str, Any]
 
 UNICODE: Final = {
-    "run": "●", "stop": "○", "unknown": "◌", "warn": "▲", "down": "✖", "lock": "⏸", "template": "◆",
+    "run": "●", "stop": "○", "unknown": "◌", "warn": "▲", "down": "✖", "lock": "⏸", "template": "◆", "stale": "◐",
     "ok": "✔", "info": "·", "dash": "─", "dot": "·", "up": "▴", "fall": "▾", "more": "…",
 }  # fmt: skip
 ASCII: Final = {
-    "run": "*", "stop": "o", "unknown": "?", "warn": "!", "down": "x", "lock": "#", "template": "+",
+    "run": "*", "stop": "o", "unknown": "?", "warn": "!", "down": "x", "lock": "#", "template": "+", "stale": "%",
     "ok": "v", "info": "-", "dash": "-", "dot": "-", "up": "^", "fall": "v", "more": "~",
 }  # fmt: skip
 
@@ -40,6 +40,9 @@ def node_state(node: Entity, freshness: str, now: float, incident: Entity | None
     if status != "online" or freshness == "unknown":
         seen = node.get("last_seen_at")
         return State("unknown", "unknown", "faint", f"last seen {clock_s(seen)}" if seen else "")
+    if freshness == "stale":
+        seen = node.get("last_seen_at")
+        return State("stale", "stale", "faint", f"was online {clock_s(seen)}" if seen else "was online")
     if incident is not None:
         condition = str(incident.get("condition", ""))
         word = next((word for part, word in WARNING_WORDS if part in condition), "warn")
@@ -56,10 +59,12 @@ def guest_state(guest: Entity, freshness: str) -> State:
     status = guest.get("status")
     if status == "unknown" or freshness == "unknown":
         return State("unknown", "unknown", "faint")
+    if freshness == "stale":
+        return State("stale", "stale", "faint", f"was {status}")
     if guest.get("lock"):
         return State("lock", "lock", "warn", str(guest["lock"]))
     if status == "running":
-        return State("run", "run", "good" if freshness == "fresh" else "faint")
+        return State("run", "run", "good")
     if status in {"paused", "suspended"}:
         return State("lock", str(status), "warn")
     return State("stop", "stop", "faint")
@@ -69,6 +74,8 @@ def storage_state(storage: Entity, freshness: str) -> State:
     status = storage.get("status")
     if status == "unknown" or freshness == "unknown":
         return State("unknown", "unknown", "faint")
+    if freshness == "stale":
+        return State("stale", "stale", "faint", "what it held when it was last read")
     if status == "inactive":
         return State("down", "offline", "bad")
     share = share_of(storage.get("used_bytes"), storage.get("total_bytes"))
@@ -76,7 +83,7 @@ def storage_state(storage: Entity, freshness: str) -> State:
         return State("warn", "full", "bad")
     if share is not None and share > 0.90:
         return State("warn", "filling", "warn")
-    return State("run", "online", "good" if freshness == "fresh" else "faint")
+    return State("run", "online", "good")
 
 
 TASK_STATES: Final = {

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from jarvis_daemon import settings
-from jarvis_daemon.protocol.locate import places
+from jarvis_daemon.clock import SystemClock
+from jarvis_daemon.protocol.locate import Places, places
 
 MASK: Final = "********"
 
@@ -33,12 +34,26 @@ def check(given: dict[str, Any]) -> dict[str, Any]:
     """``{"file", "exists", "configured", "warnings"}``. Raises ``config_invalid``."""
     where = places()
     loaded = settings.load(where)
+    if loaded.settings.cluster is not None:
+        _try_out(loaded.settings.cluster, where)
     return {
         "file": str(where.config_file),
         "exists": where.config_file.exists(),
         "configured": loaded.settings.cluster is not None,
         "warnings": warnings(loaded),
     }
+
+
+def _try_out(cluster: settings.ClusterSettings, where: Places) -> None:
+    """Build what the daemon builds of them: addresses, certificates. Raises ``config_invalid``."""
+    from jarvis_daemon.cluster.proxmox import Proxmox
+    from jarvis_daemon.cluster.ssh import SshNodes
+
+    clock = SystemClock()
+    Proxmox(cluster, clock=clock, config_dir=where.config_dir)
+    nodes = SshNodes(cluster, known_hosts=where.known_hosts, clock=clock)
+    for name in cluster.ssh.hosts:
+        nodes.target(name, None)
 
 
 def warnings(loaded: settings.Loaded) -> list[str]:

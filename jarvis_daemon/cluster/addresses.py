@@ -50,7 +50,8 @@ def is_loopback(host: str) -> bool:
 
 def trusted_in_words(settings: ClusterSettings, ca_file: Path | None) -> str:
     if settings.tls == "fingerprint":
-        return " or ".join(normal_fingerprint(one) for one in settings.fingerprints)
+        pinned = [normal_fingerprint(one) for one in settings.fingerprints]
+        return pinned[0] if len(pinned) == 1 else f"one of the {len(pinned)} in cluster.fingerprints"
     if settings.tls == "verify":
         return f"one signed by {ca_file}" if ca_file else "one signed by a CA of this system"
     return "any"

@@ -1,4 +1,4 @@
-"""When a failing endpoint is asked again: at a poll of 10 s after 2, 4 … 60 s, with a refused token after 300 s."""
+"""When a failing endpoint is asked again: at a poll of 10 s after 2, 4 … 60 s, a refused token after 30 … 300 s."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ Condition = Literal["well", "failed", "unclear"]
 
 FIRST: Final = 0.2
 LAST: Final = 6.0
-DENIED: Final = 30.0
+DENIED_FIRST: Final = 3.0
+DENIED_LAST: Final = 30.0
 """Pauses in poll intervals. PVE answers a bad token 3 s late on purpose: a rare look whether it was mended."""
 
 
@@ -55,10 +56,8 @@ class Breaker:
         if not self.closed and not self._trying:
             self.error = error  # of a call that was under way when another failed: the same outage
             return
-        if error.code == "cluster_denied":
-            self._pause_s = DENIED * self._interval_s
-        else:
-            self._pause_s = min(LAST * self._interval_s, max(FIRST * self._interval_s, self._pause_s * 2))
+        first, last = (DENIED_FIRST, DENIED_LAST) if error.code == "cluster_denied" else (FIRST, LAST)
+        self._pause_s = min(last * self._interval_s, max(first * self._interval_s, self._pause_s * 2))
         self._until = self._clock.monotonic() + self._pause_s
         self.error = error
         self._trying = False

@@ -25,6 +25,8 @@ class Flight:
         self.connected_anew = False
         """False: the connection of an earlier call is used, which the peer may have closed meanwhile."""
         self.handshaken = False
+        self.certificate: str | None = None
+        """Fingerprint of the trusted certificate that a new connection showed."""
         self._waited = False
         self._socket: socket.socket | None = None
         self._lock = threading.Lock()

@@ -135,7 +135,7 @@ class Inventory:
 
     def forget(self, entity_id: str) -> None:
         """A task destroyed it: it need not be looked for."""
-        self.guests.entities.pop(entity_id, None)
+        self.guests.drop(entity_id)
         self._missing.pop(entity_id, None)
 
     # --- what goes out -------------------------------------------------------------------------------
@@ -177,7 +177,7 @@ class Inventory:
                 seen.polls += 1
             if seen.polls >= GONE_AFTER_POLLS and self._certainly_gone(entity, seen):
                 merged.gone.append(key)
-                self.guests.entities.pop(key, None)
+                self.guests.drop(key)
                 del self._missing[key]
                 continue
             merged.suspicious = merged.suspicious or seen.polls <= GONE_AFTER_POLLS

@@ -61,6 +61,9 @@ class GuestMerger:
                 continue
             seen.add(key)
             old = self.entities.get(key)
+            if old is not None and old.kind != row.kind:  # its number was given to another guest
+                self.drop(key)
+                old = None
             believable, mute = online.get(row.node, (False, False))
             believable = believable and row.status != "unknown"
             if believable:
@@ -84,6 +87,11 @@ class GuestMerger:
         self._rows.pop(guest.id, None)
         if guest.status != "unknown" or guest.freshness != "unknown":
             self.entities[guest.id] = self._dark(guest)
+
+    def drop(self, key: str) -> None:
+        """It is gone; who comes with the same number later is another, and has not stopped."""
+        for table in (self.entities, self._believed, self._rows):
+            table.pop(key, None)
 
     def lose_sight(self) -> None:
         self._rows.clear()

@@ -91,9 +91,9 @@ class NodeMerger:
             )
 
     def change(self, name: str, **fields: Any) -> None:
-        """Set fields of one node; unknown nodes are ignored."""
+        """Set fields of one node that is online: an answer that comes after its death tells of the past."""
         node = self.entities.get(f"node:{name}")
-        if node is not None:
+        if node is not None and node.status == "online":
             self.entities[node.id] = msgspec.structs.replace(node, **fields)
 
     def forget_detail(self, name: str) -> None:

@@ -138,13 +138,17 @@ class Proxmox:
         return await self._ask(CALLS[name], arguments, others, timeout_s)
 
     async def ask_at(self, url: str, name: str, /, *, timeout_s: float | None = None, **arguments: Any) -> Any:
-        """The same of one endpoint and no other: is it well? Raises as ``call``."""
+        """The same of one endpoint alone: is it well? It does not become the one in use. Raises as ``call``."""
         chosen = [endpoint for endpoint in self._endpoints if endpoint.url == url]
-        return await self._ask(CALLS[name], arguments, chosen, timeout_s)
+        return await self._ask(CALLS[name], arguments, chosen, timeout_s, apart=True)
 
-    def retry_now(self) -> None:
-        """Ask every endpoint again with the next call, the refused ones too: a person looks, or mended it."""
-        for breaker in self._breakers.values():
+    def admits(self, url: str) -> bool:
+        """Whether the endpoint may be asked now: it is well, or its pause is over."""
+        return self._breakers[url].admits()
+
+    def retry_now(self, url: str | None = None) -> None:
+        """Ask an endpoint, or every one, again with the next call, the refused ones too: somebody mended it."""
+        for breaker in self._breakers.values() if url is None else (self._breakers[url],):
             breaker.forget()
 
     async def close(self) -> None:
@@ -155,8 +159,9 @@ class Proxmox:
         await asyncio.gather(*(asyncio.to_thread(endpoint.close) for endpoint in self._endpoints))
 
     async def _ask(
-        self, call: Call, arguments: dict[str, Any], among: list[Endpoint], timeout_s: float | None
-    ) -> Any:
+        self, call: Call, arguments: dict[str, Any], among: list[Endpoint], timeout_s: float | None,
+        *, apart: bool = False,
+    ) -> Any:  # fmt: skip
         if self._closed:
             raise JarvisError("unavailable", "The connection to the cluster is closed")
         path, parameters = fill(call, arguments, self.version)
@@ -167,9 +172,12 @@ class Proxmox:
         errors: list[JarvisError] = []
         for endpoint in tries:
             share = 1.0 if endpoint is tries[-1] else FIRST_SHARE
-            asked = Asked(endpoint.url, call, arguments, self._token_id, self._trusted)
+            trusted = endpoint.certificate or self._trusted
+            asked = Asked(endpoint.url, call, arguments, self._token_id, trusted)
             outcome = await self._attempt(endpoint, asked, path, parameters, (end - now()) * share)
             if not isinstance(outcome, Verdict):
+                if not apart:
+                    self.last_endpoint = self._answered_by[call.name] = endpoint.url
                 return outcome
             if not outcome.elsewhere:
                 raise _fresh(outcome.error)
@@ -205,7 +213,7 @@ class Proxmox:
             raise
         else:
             breaker.succeeded()
-            self._remember(asked.call, endpoint, data)
+            self._learn_version(asked.call, data)
             return data
         finally:
             self._flights.discard(flight)
@@ -224,8 +232,7 @@ class Proxmox:
         while self._sent and self._sent[0] <= oldest:
             self._sent.popleft()
 
-    def _remember(self, call: Call, endpoint: Endpoint, data: Any) -> None:
-        self.last_endpoint = self._answered_by[call.name] = endpoint.url
+    def _learn_version(self, call: Call, data: Any) -> None:
         if call.name == "version":
             with contextlib.suppress(JarvisError):
                 self.version = parse_version(data)
@@ -245,9 +252,19 @@ def _summary(errors: list[JarvisError]) -> JarvisError:
     return JarvisError(
         "cluster_unreachable",
         "No endpoint of the cluster answers",
-        why="; ".join(f"{url}: {why}" for url, why in told.items()),
+        why=_whys(told),
         data={"endpoints": told},
     )
+
+
+def _whys(told: dict[str, str]) -> str:
+    """Each reason once, with the endpoints that gave it where there are several."""
+    urls: dict[str, list[str]] = {}
+    for url, why in told.items():
+        urls.setdefault(why, []).append(url)
+    if len(urls) == 1:
+        return f"{next(iter(urls))} ({'both' if len(told) == 2 else f'all {len(told)}'})"
+    return "; ".join(f"{', '.join(those)}: {why}" for why, those in urls.items())
 
 
 def _fresh(error: JarvisError) -> JarvisError:

@@ -161,7 +161,7 @@ def _untrusted(failure: Untrusted, asked: Asked) -> JarvisError:
     return JarvisError(
         "cluster_untrusted",
         f"The certificate of {asked.endpoint} is not the one that is trusted",
-        why=f"expected {asked.trusted}, seen {seen} ({failure.why})",
+        why=f"seen {seen}, expected {asked.trusted} ({failure.why})",
         next="Run `pvenode cert info` on the node; only if it shows the value seen, run `jarvis setup`.",
         data={"endpoint": asked.endpoint, "expected": asked.trusted, "seen": seen},
     )

@@ -80,17 +80,18 @@ class Scene:
         self.sources.succeeded(polled, began)
         return answer
 
-    def problem(self) -> str | None:
-        """One sentence when the cluster as a whole cannot be watched."""
+    def problem(self) -> tuple[str | None, str | None]:
+        """One sentence, and what to do, when the cluster as a whole cannot be watched."""
         resources = self.sources.of("resources")
         if resources is None or resources.error is None:
-            return None
+            return None, None
         if resources.code in {"cluster_denied", "cluster_untrusted"} or resources.failures >= PROBLEM_AFTER:
-            return resources.error
-        return None
+            return resources.error, resources.next_step
+        return None, None
 
     def cluster_entity(self) -> Cluster:
         nodes = self.inventory.nodes.entities.values()
+        problem, next_step = self.problem()
         known = bool(nodes) and self.sources.of("resources") is not None
         return Cluster(
             id=f"cluster:{self.cluster.name}", cluster=self.cluster.name, name=self.cluster.name,
@@ -100,18 +101,20 @@ class Scene:
             nodes_total=len(nodes) if known else None,
             pve_version=self.px.version.text if self.px.version else None, endpoint=self.px.last_endpoint,
             endpoints_failed=self.px.endpoints_failed, missing_privileges=self.missing_privileges,
-            problem=self.problem(),
+            problem=problem, problem_next=next_step,
         )  # fmt: skip
 
     def picture(self, cluster: Cluster, stops: list[Stop]) -> Picture:
         """What the conditions look at."""
         now = self.clock.now()
-        untrusted = [url for url, error in self.px.errors.items() if error.code == "cluster_untrusted"]
+        failed = self.px.errors
+        untrusted = [url for url, error in failed.items() if error.code == "cluster_untrusted"]
         return Picture(
             now=now, mono=self.clock.monotonic(), cluster=cluster, nodes=self.inventory.nodes.entities,
             guests=self.inventory.guests.entities, storages=self.inventory.storages,
             sources=self.sources.entities(), tasks=self.tasks.tasks, fresh=self.sources.fresh(), stops=stops,
-            mute=self.mute, endpoints_untrusted=frozenset(untrusted), endpoint_nodes=self.endpoint_nodes,
+            mute=self.mute, endpoints_untrusted=frozenset(untrusted),
+            endpoints_next={url: error.next for url, error in failed.items()}, endpoint_nodes=self.endpoint_nodes,
             units=self.units, backups=self.backups, replications=self.replications,
             in_window=in_window(self.settings.conditions.backup_windows, now),
             tasks_since_at=self.tasks.oldest_known_at,

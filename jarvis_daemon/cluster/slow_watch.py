@@ -39,7 +39,9 @@ class SlowWatch:
 
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
-        self._standby = 0
+        self._standby_beats = self._standby_turn = 0
+        self._dark: set[str] = set()
+        """Endpoints that fail while their node is down."""
         self._volumes: dict[str, dict[int, float]] = {}
         """Storage id -> vmid -> moment of its newest good backup there."""
         beat = scene.beat_s
@@ -51,7 +53,7 @@ class SlowWatch:
             ("version", VERSION_BEATS, self._ask_version, None),
             ("permissions", PERMISSION_BEATS, self.poll_permissions, scene.permissions_wanted),
             ("ha", HA_BEATS, self._poll_ha, None),
-            ("standby", STANDBY_BEATS, self._poll_standby, None),
+            ("standby", 1, self._poll_standby, None),
             ("replication", REPLICATION_BEATS, self._poll_replication, None),
             ("backups", BACKUP_BEATS, self._poll_backups, scene.backups_wanted),
         ]
@@ -110,13 +112,20 @@ class SlowWatch:
         return parse_ha(await self._scene.px.call("ha_status"))
 
     async def _poll_standby(self) -> None:
-        """One endpoint that is not in use: does it answer, and which node is it?"""
+        """One endpoint that is not in use: does it answer, and which node is it? One that failed as soon as its
+        pause is over, so that nothing is told of it that is long mended; the others seldom, by turns."""
         scene = self._scene
+        self._retry_where_the_node_is_back()
         others = [url for url in scene.px.endpoints if url != scene.px.answered_by("cluster_status")]
-        if not others:
+        failed = scene.px.endpoints_failed
+        due, turn = [url for url in others if url in failed and scene.px.admits(url)], self._standby_beats
+        if not due and self._standby_beats % STANDBY_BEATS == 0:
+            due, turn = [url for url in others if url not in failed], self._standby_turn
+            self._standby_turn += 1
+        self._standby_beats += 1
+        if not due:
             return
-        self._standby += 1
-        url = others[self._standby % len(others)]
+        url = due[turn % len(due)]
         try:
             reply = parse_status(await scene.px.ask_at(url, "cluster_status"))
         except JarvisError:
@@ -124,6 +133,19 @@ class SlowWatch:
         for member in reply.members:
             if member.local:
                 scene.endpoint_nodes[url] = member.name
+
+    def _retry_where_the_node_is_back(self) -> None:
+        scene, failed = self._scene, self._scene.px.endpoints_failed
+        nodes = scene.inventory.nodes.entities
+        for url in failed:
+            node = nodes.get(f"node:{scene.endpoint_nodes.get(url, '')}")
+            if node is None or node.status == "online":
+                if url in self._dark:
+                    scene.px.retry_now(url)
+                self._dark.discard(url)
+            else:
+                self._dark.add(url)
+        self._dark &= failed.keys()
 
     async def _poll_replication(self) -> None:
         scene = self._scene

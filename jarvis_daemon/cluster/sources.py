@@ -30,6 +30,8 @@ class Polled:
     error: str | None = None
     code: str | None = None
     """Code of the error: a key of ``protocol.errors.ERRORS``."""
+    next_step: str | None = None
+    """What the error says to do."""
     failures: int = 0
     """In a row."""
     failing_since_at: float | None = None
@@ -60,13 +62,13 @@ class Sources:
         polled.polled_at = polled.ok_at = self._clock.now()
         polled.ok_mono = self._clock.monotonic()
         polled.duration_s = round(polled.ok_mono - began_mono, 3)
-        polled.error = polled.code = polled.failing_since_at = None
+        polled.error = polled.code = polled.next_step = polled.failing_since_at = None
         polled.failures = 0
 
     def failed(self, polled: Polled, error: JarvisError, began_mono: float) -> None:
         polled.polled_at = self._clock.now()
         polled.duration_s = round(self._clock.monotonic() - began_mono, 3)
-        polled.error, polled.code = error.sentence(), error.code
+        polled.error, polled.code, polled.next_step = error.sentence(), error.code, error.next
         polled.failures += 1
         if polled.failing_since_at is None:
             polled.failing_since_at = polled.polled_at

@@ -58,6 +58,10 @@ class TaskBook:
         for task in old:
             del self.tasks[task.id]
         if len(self.tasks) > KEEP_MAX:
-            finished = sorted((t for t in self.tasks.values() if t.status != "running"), key=lambda t: t.started_at)
+            # not what is still listed: it would come back with the next poll, as one that has just ended
+            finished = sorted(
+                (t for t in self.tasks.values() if t.status != "running" and t.id not in listed),
+                key=lambda t: t.started_at,
+            )
             for task in finished[: len(self.tasks) - KEEP_MAX]:
                 del self.tasks[task.id]

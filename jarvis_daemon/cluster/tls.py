@@ -115,6 +115,8 @@ class TrustedConnection(HTTPSConnection):
         if context.allowed is not None and seen not in context.allowed:
             self.close()
             raise UntrustedCertificate(seen, "its fingerprint is not among cluster.fingerprints")
+        if flight is not None:
+            flight.certificate = seen
         self.is_verified = True  # spares urllib3's warning: the choice was made in the settings
 
 

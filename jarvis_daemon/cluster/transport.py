@@ -176,6 +176,8 @@ class Endpoint:
         self.url = url
         self.host = parts.hostname or ""
         self.port = parts.port or 8006
+        self.certificate: str | None = None
+        """Fingerprint of the certificate that was trusted here last, where fingerprints are compared."""
         self._token = token
         self._context = context
         self._local = threading.local()
@@ -216,7 +218,10 @@ class Endpoint:
 
     def _ask(self, session: Session, method: str, path: str, parameters: dict[str, str]) -> Any:
         resource = ProxmoxResource(base_url=f"{self.url}/api2/json", session=session, serializer=Serializer())
-        return getattr(resource(path.strip("/")), method.lower())(**parameters)
+        try:
+            return getattr(resource(path.strip("/")), method.lower())(**parameters)
+        finally:
+            self.certificate = session.flight.certificate or self.certificate
 
     def _session(self) -> Session:
         session: Session | None = getattr(self._local, "session", None)

@@ -21,7 +21,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 from websockets.asyncio.client import ClientConnection, unix_connect
-from websockets.exceptions import InvalidHandshake, WebSocketException
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, WebSocketException
 
 from jarvis_daemon.clock import Clock, SystemClock
 from jarvis_daemon.protocol.errors import JarvisError
@@ -33,7 +33,10 @@ from jarvis_daemon.protocol.state import EVENT_TOPICS
 BACKOFF_FIRST_S: Final = 0.25
 BACKOFF_FACTOR: Final = 1.7
 BACKOFF_MAX_S: Final = 10.0
+PING_S: Final = 5.0
+"""A daemon that hangs is a lost link after twice as long; a picture that looks fresh would be a lie."""
 CALL_TIMEOUT_S: Final = 30.0
+OPEN_TIMEOUT_S: Final = 10.0
 
 Status = Literal["connecting", "up", "lost", "refused"]
 """``refused``: the daemon speaks another protocol or denies us; trying again would not help."""
@@ -74,6 +77,7 @@ class Link:
         self._on_change = on_change or (lambda topic: None)
         self._start_daemon = start_daemon
         self._started_this_outage = False
+        self._start_error: JarvisError | None = None
         self._refused = False
         self._greeted = False
         self._socket: ClientConnection | None = None
@@ -145,16 +149,19 @@ class Link:
         try:
             async with unix_connect(
                 str(self.socket_path), uri="ws://jarvis/", compression=None, max_size=MAX_FRAME_TO_CLIENT,
-                open_timeout=10, ping_interval=20, ping_timeout=20,
+                open_timeout=OPEN_TIMEOUT_S, ping_interval=PING_S, ping_timeout=PING_S, close_timeout=1,
             ) as self._socket:  # fmt: skip
                 reader = spawn(self._read(self._socket), name="link-read")
                 await self._greet()
                 came_up = True
                 self._started_this_outage = False
+                self._start_error = None
                 self._set_status("up")
                 await reader
         except (OSError, WebSocketException, InvalidHandshake, TimeoutError) as error:
-            self.error = JarvisError("daemon_unreachable", "The daemon does not answer", why=_short(error))
+            self.error = _unreachable(error)
+            if self._start_error is not None and isinstance(error, FileNotFoundError | ConnectionRefusedError):
+                self.error = self._start_error  # why it does not run says more than that it does not
         except JarvisError as error:
             self.error = error
             if error.code in {"protocol_mismatch", "forbidden"}:
@@ -188,13 +195,18 @@ class Link:
             await self._subscribe(self.topics, since, same_boot)
 
     async def _subscribe(self, topics: list[str], since: dict[str, int], boot_id: str | None) -> None:
-        await self.call(
+        answer = await self.call(
             "subscribe",
             {
                 "topics": topics, "max_hz": self.max_hz, "since": since, "boot_id": boot_id,
                 "history": self.history,
             },
         )  # fmt: skip
+        if began_anew := [topic for topic in answer.get("began_anew") or [] if topic in since]:
+            for topic in began_anew:
+                self.events.pop(topic, None)
+                self.event_seq.pop(topic, None)
+            await self._subscribe(began_anew, {}, None)
 
     async def _read(self, connection: ClientConnection) -> None:
         try:
@@ -308,7 +320,7 @@ class Link:
         try:
             await self._start_daemon()
         except JarvisError as error:
-            self.error = error
+            self.error = self._start_error = error
 
     def _set_status(self, status: Status) -> None:
         if status != self.status:
@@ -319,6 +331,23 @@ class Link:
     def _tell(self, topic: str) -> None:
         self._changed.set()
         self._on_change(topic)
+
+
+def _unreachable(error: Exception) -> JarvisError:
+    """Why nobody answers, in our words."""
+    if isinstance(error, FileNotFoundError | ConnectionRefusedError):
+        return JarvisError("daemon_unreachable", "The daemon does not run")
+    given_up = isinstance(error, ConnectionClosed) and error.rcvd is None and error.sent is not None
+    if isinstance(error, TimeoutError) or given_up:  # pings unanswered: it is stopped, or very busy
+        return JarvisError(
+            "daemon_unreachable", "The daemon accepts but does not answer",
+            next="`jarvis daemon restart --force` ends one that hangs.",
+        )  # fmt: skip
+    if isinstance(error, ConnectionClosed):
+        why = (error.rcvd.reason if error.rcvd else "") or "it closed the connection"
+    else:
+        why = error.strerror or str(error) if isinstance(error, OSError) else "it closed the connection"
+    return JarvisError("daemon_unreachable", "The daemon does not answer", why=why)
 
 
 def _short(error: BaseException) -> str:

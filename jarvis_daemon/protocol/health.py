@@ -1,7 +1,8 @@
 """One judgement from a copy of state, for the CLI's exit code and the HUD's header alike. Standard library.
 
 critical: quorum is lost, the cluster cannot be watched at all, or an open incident is critical
-degraded: any other open incident, a node that is not online, or a source that is not fresh
+degraded: any other open incident, a node that is not online, a source that is not fresh, or a daemon that
+          can save nothing (it opens no incident then)
 healthy:  nothing of that, and something is known
 
 Acknowledged and silenced incidents still count: they are known, not gone.
@@ -44,11 +45,12 @@ def entity_freshness(entity: dict[str, Any], state: State, now: float) -> str:
 
 
 def assess(state: State, now: float) -> tuple[Level, list[str]]:
-    """The level and its reasons, the gravest first. ``state`` has the collections of ``cluster`` and
-    ``incidents``; ``now`` is Unix seconds on the daemon's clock."""
+    """The level and its reasons, the gravest first. ``state`` has the collections of ``cluster``, ``incidents`` and
+    ``health``; ``now`` is Unix seconds on the daemon's clock."""
     critical: list[str] = []
     degraded: list[str] = []
     clusters = state.get("clusters", {})
+    explained = {cluster.get("cluster") for cluster in clusters.values() if cluster.get("problem")}
     for cluster in clusters.values():
         if cluster.get("problem"):
             critical.append(str(cluster["problem"]))
@@ -63,8 +65,13 @@ def assess(state: State, now: float) -> tuple[Level, list[str]]:
         if node.get("status") != "online":
             degraded.append(f"{node.get('name')} is {node.get('status')}")
     for source in state.get("sources", {}).values():
-        if source_freshness(source, now) != "fresh" and source.get("what") in _PICTURE:
+        if source.get("what") not in _PICTURE or source.get("cluster") in explained:
+            continue  # that they are old follows from the problem
+        if source_freshness(source, now) != "fresh":
             what = _PICTURE[str(source.get("what"))]
             degraded.append(f"{what} is {source_freshness(source, now)}")
+    for daemon in state.get("health", {}).values():
+        if daemon.get("store_error"):
+            degraded.append(str(daemon["store_error"]))
     level: Level = "critical" if critical else "degraded" if degraded else "healthy"
     return level, critical + degraded

@@ -67,6 +67,14 @@ class Subscribe(Message):
     history: int = 200
 
 
+class Subscribed(Message):
+    """``began_anew``: event topics whose numbering is behind the ``since`` that was given, since their store is
+    another one now: what the client has of them is of the past, and it asks again without ``since``."""
+
+    ok: bool = True
+    began_anew: list[str] = []
+
+
 class Unsubscribe(Message):
     topics: list[str] = []
 
@@ -419,7 +427,7 @@ class Goodbye(Message):
 
 CALLS: Final[dict[str, tuple[type[Message], type[Message] | None]]] = {
     "hello": (Hello, Welcome),
-    "subscribe": (Subscribe, Ok),
+    "subscribe": (Subscribe, Subscribed),
     "unsubscribe": (Unsubscribe, Ok),
     "state.get": (StateGet, None),
     "history": (History, None),

@@ -57,8 +57,9 @@ class PlainClient:
         except TimeoutError:
             connection.close()
             raise JarvisError(
-                "timed_out", f"The daemon accepts but does not answer within {timeout_s:g} s"
-            ) from None
+                "timed_out", f"The daemon accepts but does not answer within {timeout_s:g} s",
+                next="Try again with a longer --timeout; `jarvis daemon restart --force` ends one that hangs.",
+            ) from None  # fmt: skip
         except OSError as error:
             connection.close()
             raise JarvisError(

@@ -23,7 +23,14 @@ def spawn(coroutine: Coroutine[Any, Any, Any], *, name: str) -> asyncio.Task[Any
 async def finished(coroutine: Coroutine[Any, Any, T], *, name: str) -> T:
     """The result of ``coroutine``, which runs to its end even when nobody waits for it any more: between a commit
     and what is told of it there must be no leaving."""
-    return await asyncio.shield(spawn(coroutine, name=name))
+    task = asyncio.get_running_loop().create_task(coroutine, name=name)
+    _tasks.add(task)
+    task.add_done_callback(_tasks.discard)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        task.add_done_callback(_done)  # nobody waits any more: its failure goes to the log
+        raise
 
 
 def _done(task: asyncio.Task[Any]) -> None:

@@ -77,6 +77,8 @@ class Cluster(Entity):
     """Privileges the token lacks, as ``VM.Audit on /vms``: what they hide is unknown, not absent."""
     problem: str | None = None
     """One sentence when the cluster as a whole cannot be watched (bad token, changed certificate)."""
+    problem_next: str | None = None
+    """What to do about the problem: a command, mostly."""
 
 
 class Source(Entity):

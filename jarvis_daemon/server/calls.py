@@ -8,24 +8,30 @@ from typing import Any
 from jarvis_daemon.bus import Bus
 from jarvis_daemon.clock import Clock
 from jarvis_daemon.protocol.errors import JarvisError
-from jarvis_daemon.protocol.messages import History, StateGet, Subscribe, Unsubscribe
+from jarvis_daemon.protocol.messages import History, StateGet, Subscribe, Subscribed, Unsubscribe
 from jarvis_daemon.server.outbox import Outbox
 
 WAIT_MAX_S = 60.0
 
 
-def subscribe(bus: Bus, outbox: Outbox, params: Subscribe, boot_id: str) -> None:
+def subscribe(bus: Bus, outbox: Outbox, params: Subscribe, boot_id: str) -> Subscribed:
     """Subscribe to all topics or, when one is unknown, to none (``unknown_topic``)."""
     for name in params.topics:
         if not bus.has_state(name) and not bus.has_events(name):
             raise JarvisError("unknown_topic", f"There is no topic {name!r}")
+    began_anew: list[str] = []
     same_boot = params.boot_id == boot_id
     for name in params.topics:
         since = params.since.get(name)
         if bus.has_state(name):
             outbox.subscribe_state(bus.state(name), params.max_hz, since if same_boot else None)
         else:
-            outbox.subscribe_events(bus.events(name), since, params.history)
+            topic = bus.events(name)
+            if since is not None and since > topic.last_seq:
+                began_anew.append(name)
+                since = None
+            outbox.subscribe_events(topic, since, params.history)
+    return Subscribed(began_anew=began_anew)
 
 
 def unsubscribe(outbox: Outbox, params: Unsubscribe) -> None:

@@ -214,8 +214,9 @@ def scaled(inventory: Inventory, nodes: int, guests: int) -> Inventory:
 
 def _made_up(vmid: int, hosts: list[str]) -> GuestSpec:
     kind: Kind = "vm" if vmid % 3 else "ct"
+    size = 1 + vmid // len(hosts) % 4  # by rounds over the hosts: else one host would get all the large ones
     return GuestSpec(
         vmid=vmid, name=f"{'vm' if kind == 'vm' else 'ct'}-{vmid}", kind=kind, node=hosts[vmid % len(hosts)],
-        cores=1 + vmid % 4, memory_bytes=(1 + vmid % 4) * GIB, disk_bytes=(8 + vmid % 32) * GIB,
+        cores=size, memory_bytes=size * GIB, disk_bytes=(8 + vmid % 32) * GIB,
         onboot=vmid % 2 == 0, tags=("scaled",), status="stopped" if vmid % 10 == 0 else "running",
     )  # fmt: skip

@@ -36,6 +36,16 @@ def test_counts_and_order() -> None:
     assert model.level()[0] == "degraded"
 
 
+def test_a_daemon_that_can_save_nothing_is_not_well() -> None:
+    def full(state: dict[str, Any]) -> None:
+        state["incidents"] = {"incidents": {}}
+        state["health"] = {"health": {"health:daemon": {"store_error": "nothing can be saved: the disk is full"}}}
+
+    level, reasons = model_of(full).level()
+    assert level == "degraded"
+    assert "the disk is full" in str(reasons)
+
+
 def test_a_dead_node() -> None:
     model = model_of(break_pve)
     assert model.guest_counts()["unknown"] == 5
@@ -109,7 +119,7 @@ def test_vm_disk_and_hidden_numbers() -> None:
     ("guest", "freshness", "word", "role"),
     [
         ({"status": "running"}, "fresh", "run", "good"),
-        ({"status": "running"}, "stale", "run", "faint"),
+        ({"status": "running"}, "stale", "stale", "faint"),
         ({"status": "running"}, "unknown", "unknown", "faint"),
         ({"status": "unknown"}, "fresh", "unknown", "faint"),
         ({"status": "running", "lock": "backup"}, "fresh", "lock", "warn"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -64,7 +65,30 @@ def test_a_demo_from_start_to_end(house: House) -> None:
     assert "runs already" in again.stderr
     assert house.jarvis("guest", "show", "plex").returncode == 0
     assert house.jarvis("task", "list").returncode == 0
+    a_mistake_in_the_settings_costs_no_watch(house)
+    one_that_hangs_is_told_and_ended(house)
     stop_and_start(house)
+
+
+def a_mistake_in_the_settings_costs_no_watch(house: House) -> None:
+    before = house.pid()
+    house.places.config_file.write_text("[demo]\npoll_intervall_s = 5\n")
+    refused = house.jarvis("daemon", "restart")
+    house.places.config_file.unlink()
+    assert refused.returncode == 2
+    assert "did you mean `demo.poll_interval_s`" in refused.stderr
+    assert house.pid() == before
+
+
+def one_that_hangs_is_told_and_ended(house: House) -> None:
+    before = house.pid()
+    os.kill(before, signal.SIGSTOP)
+    started = house.jarvis("daemon", "start", "--timeout", "1")
+    assert started.returncode == 7
+    assert "accepts but does not answer" in started.stderr
+    assert "restart --force" in started.stderr
+    assert house.jarvis("daemon", "restart", "--force", "--timeout", "1").returncode == 0
+    assert house.pid() != before
 
 
 def stop_and_start(house: House) -> None:
@@ -107,8 +131,6 @@ def test_the_first_command_starts_the_daemon_and_says_so(house: House) -> None:
 
 
 def test_a_hung_daemon_is_ended_only_when_asked(house: House) -> None:
-    import signal
-
     assert house.jarvis("daemon", "start").returncode == 0
     pid = house.pid()
     os.kill(pid, signal.SIGSTOP)

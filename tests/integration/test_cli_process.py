@@ -100,6 +100,18 @@ def test_a_reader_that_goes_away_is_no_error(environ: dict[str, str]) -> None:
     assert (process.returncode, errors) == (0, b"")
 
 
+def test_a_full_disk_behind_the_output_is_told_in_one_sentence(environ: dict[str, str]) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            jarvis(environ, "status", "--json"), stdout=full, stderr=subprocess.PIPE, text=True, env=environ,
+            timeout=60,
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr == (
+        "jarvis: It could not be written: No space left on device\n  next: Free space where the output goes.\n"
+    )
+
+
 def test_ctrl_c_is_130(environ: dict[str, str]) -> None:
     process = subprocess.Popen(jarvis(environ, "feed", "-f"), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                env=environ)  # fmt: skip

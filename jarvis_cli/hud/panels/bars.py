@@ -216,9 +216,13 @@ class Status(Pane):
         runs: list[Run] = []
         kill = self._kill(width)
         for part in (self._link(), self._data(), self._cost()):
-            if length(runs) + length(part) + length(kill) >= width:
+            if length(runs) + length(part) + length(kill) < width:
+                runs += part
+            elif (short := self._stale()) and part == self._data():
+                runs = list(short)
                 break
-            runs += part
+            else:
+                break
         return [spread((), (*runs, *kill, (" ", "faint")), width, role="faint")]
 
     def _kill(self, width: int) -> tuple[Run, ...]:
@@ -252,6 +256,13 @@ class Status(Pane):
             return ((f"{dot}no data yet", "warn" if self.model.linked else "faint"),)
         text = f"{dot}data {span(age)} old"
         return ((text, "faint") if freshness == "fresh" else (f"{text} {self.model.glyphs['warn']} stale", "warn"),)
+
+    def _stale(self) -> tuple[Run, ...]:
+        """What is left of the age where there is no room: that it is too old outweighs the link's latency."""
+        age, freshness = self.model.data_age()
+        if age is None or freshness == "fresh":
+            return ()
+        return ((f"{self.model.glyphs['warn']} stale {span(age)}", "warn"),)
 
     def _cost(self) -> tuple[Run, ...]:
         text = self.cost.text()

@@ -56,6 +56,8 @@ class Picture:
     """Node name -> why its own calls fail."""
     endpoints_untrusted: frozenset[str] = frozenset()
     """Endpoints that showed another certificate than the pinned one."""
+    endpoints_next: Mapping[str, str] = field(default_factory=dict)
+    """Endpoint that fails -> what to do about it."""
     endpoint_nodes: Mapping[str, str] = field(default_factory=dict)
     """Endpoint -> name of the node that answers there."""
     units: Mapping[str, Mapping[str, str]] = field(default_factory=dict)

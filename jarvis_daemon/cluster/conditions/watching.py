@@ -16,7 +16,8 @@ def unwatchable(picture: Picture, found: Round, settings: ConditionSettings) -> 
     cluster = picture.cluster
     if cluster.problem is not None:
         found.report(
-            "cluster-unwatchable", cluster.id, "critical", f"{cluster.name} cannot be watched", cluster.problem,
+            "cluster-unwatchable", cluster.id, "critical", f"{cluster.name} cannot be watched",
+            _sentences(cluster.problem, cluster.problem_next),
             evidence={"problem": cluster.problem, "endpoints_failed": dict(cluster.endpoints_failed)},
             settled=f"{cluster.name} can be watched again",
         )  # fmt: skip
@@ -37,9 +38,15 @@ def endpoints(picture: Picture, found: Round, settings: ConditionSettings) -> No
         found.report(
             "endpoint-failing", target, "error" if untrusted else "warning",
             f"{endpoint} shows another certificate" if untrusted else f"{endpoint} does not answer as it should",
-            error, evidence={"endpoint": endpoint, "error": error, "node": node.name if node else None},
+            _sentences(error, picture.endpoints_next.get(endpoint)),
+            evidence={"endpoint": endpoint, "error": error, "node": node.name if node else None},
             settled=f"{endpoint} answers as it should",
         )  # fmt: skip
+
+
+def _sentences(*parts: str | None) -> str:
+    """One text; each part ends with a full stop."""
+    return " ".join(part if part.endswith((".", "!", "?")) else f"{part}." for part in parts if part)
 
 
 def _node_at(picture: Picture, endpoint: str) -> Node | None:

@@ -191,7 +191,7 @@ def _guest(row: Row, kind: GuestKind, dropped: Dropped) -> GuestRow | None:
         tags=parts(get("tags"), ";"),
         pool=name(get("pool")),
         cpu=number(get("cpu")),
-        cpu_count=number(get("maxcpu")) or None,
+        cpu_count=_count(get("maxcpu")),
         memory_used_bytes=integer(get("mem")),
         memory_total_bytes=size(get("maxmem")),
         disk_used_bytes=container_disk(kind, status, get("disk")),
@@ -202,6 +202,12 @@ def _guest(row: Row, kind: GuestKind, dropped: Dropped) -> GuestRow | None:
         disk_write_bytes=integer(get("diskwrite")),
         uptime_s=size(get("uptime")),
     )
+
+
+def _count(value: Any) -> float | None:
+    """Cores of a guest: a container may have a part of one."""
+    found = number(value)
+    return found if found is not None and found > 0 else None
 
 
 def container_disk(kind: GuestKind, status: GuestStatus, disk: Any) -> int | None:

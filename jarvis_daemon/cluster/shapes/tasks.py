@@ -44,7 +44,7 @@ _WARNINGS: Final = re.compile(r"WARNINGS: \d+")
 
 def parse_upid(upid: Any) -> Upid | None:
     """The parts of a UPID; None for anything that is not exactly one."""
-    match = _UPID.fullmatch(upid) if isinstance(upid, str) else None
+    match = _UPID.fullmatch(upid) if isinstance(upid, str) and clean(upid) == upid else None
     if match is None:
         return None
     return Upid(

@@ -10,6 +10,7 @@ import math
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 from jarvis_daemon.protocol.errors import JarvisError
@@ -52,8 +53,9 @@ def number(value: Any) -> float | None:
 
 
 def size(value: Any) -> int | None:
-    """A total in bytes or a count: as ``integer``, and 0 is "not known" (no total of ours can be 0)."""
-    return integer(value) or None
+    """A total in bytes or a count: as ``integer``; what is not above 0 is "not known" (no total of ours can be)."""
+    found = integer(value)
+    return found if found is not None and found > 0 else None
 
 
 def flag(value: Any) -> bool:
@@ -87,8 +89,14 @@ def parts(value: Any, separator: str) -> list[str]:
     """``a;b`` as ``["a", "b"]``: clean, in the order given, without empty and double ones."""
     if not isinstance(value, str) or not value:
         return []
+    return list(_parts(value, separator))
+
+
+@lru_cache(maxsize=4096)
+def _parts(value: str, separator: str) -> tuple[str, ...]:
+    """Kept: thousands of guests bear the same few tags, poll after poll."""
     found = (text(part) for part in value.replace(separator, " ").split())
-    return list(dict.fromkeys(part for part in found if part))
+    return tuple(dict.fromkeys(part for part in found if part))
 
 
 def vmids(value: Any) -> list[int]:

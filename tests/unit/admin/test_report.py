@@ -111,3 +111,23 @@ def test_every_answer_is_one_json_document(home: Path, capsys: pytest.CaptureFix
     assert ask("setup", "certificates", given="{")[1]["error"]["data"]["code"] == "parse_error"
     assert ask("setup", "certificates", given="[]")[0] == 2
     assert ask("dance")[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("https://127.0.0.1:1", "http://127.0.0.1:1", "is no usable endpoint"),
+        ("AA" * 32, "AA:BB", "is no SHA-256 fingerprint"),
+        ("[cluster.ssh]\n", '[cluster.ssh]\nhosts = { pve = "1.2.3.4:ssh" }\n', "1.2.3.4:ssh"),
+    ],
+)
+def test_what_the_daemon_would_stumble_over_is_no_settings_in_order(
+    configured: Path, old: str, new: str, said: str
+) -> None:
+    assert check({})["configured"] is True
+    file = configured / "config.toml"
+    assert old in file.read_text()
+    file.write_text(file.read_text().replace(old, new))
+    with pytest.raises(JarvisError, match=said) as caught:
+        check({})
+    assert caught.value.code == "config_invalid"

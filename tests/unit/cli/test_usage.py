@@ -27,6 +27,7 @@ WRONG = {
     "feed --since soon": "'soon' is no duration",
     "--host -oProxyCommand=x status": "is no host",
     "--host a$(x) status": "is no host",
+    "--host me@-oProxyCommand=x status": "is no host",
     "incident silence": "What is to be silenced?",
     "incident silence 1 --target node:pve --reason x": "either a number or",
     "incident silence 1 --for x --reason x": "'x' is no duration",

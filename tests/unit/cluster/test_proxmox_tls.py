@@ -83,6 +83,24 @@ async def test_a_certificate_that_changes_is_refused_from_then_on(one: Peer) -> 
     await proxmox.close()
 
 
+async def test_among_many_pinned_the_two_values_are_told_and_not_the_whole_list(one: Peer) -> None:
+    """Where the endpoint was trusted before, its own certificate of then is the one that was expected."""
+    before, after = one.certificate.fingerprint, make_certificate("changed").fingerprint
+    others = [make_certificate(name).fingerprint for name in ("second", "third", "fourth")]
+    clock = ManualClock()
+    proxmox = Proxmox(settings(one, tls="fingerprint", fingerprints=[*others, before]), clock=clock)
+    one.handler = lambda request, stream: stream.sendall(reply()) or None
+    await proxmox.call("version")
+    one.show(make_certificate("changed"))
+    with pytest.raises(JarvisError) as caught:
+        await proxmox.call("version")
+    assert caught.value.why.startswith(f"seen {after}, expected {before} ")
+    assert not any(other in caught.value.sentence() for other in others)
+    await proxmox.close()
+    error = await untrusted(settings(one, tls="fingerprint", fingerprints=others))
+    assert error.why.startswith(f"seen {after}, expected one of the 3 in cluster.fingerprints")
+
+
 async def test_a_changed_certificate_of_one_endpoint_leaves_the_others(one: Peer, tmp_path: Path) -> None:
     with peer(lambda request, stream: reply('{"data":{"version":"9"}}'), tmp_path, "second") as second:
         config = settings(

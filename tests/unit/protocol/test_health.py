@@ -35,6 +35,8 @@ def state(**changes: Any) -> dict[str, dict[str, dict[str, Any]]]:
         ({"clusters": {"c": {"name": "one", "quorate": None, "standalone": True}}}, "healthy"),
         ({"clusters": {"c": {"name": "homelab", "problem": "The token is wrong"}}}, "critical"),
         ({"clusters": {}}, "degraded"),
+        ({"health": {"d": {"store_error": None}}}, "healthy"),
+        ({"health": {"d": {"store_error": "nothing can be saved: disk full"}}}, "degraded"),
         ({"sources": {"s": {"what": "resources", "ok_at": NOW - 100, "stale_after_s": 60}}}, "degraded"),
         ({"sources": {"s": {"what": "resources", "ok_at": None}}}, "degraded"),
     ],
@@ -43,6 +45,14 @@ def test_levels(changes: dict[str, Any], level: str) -> None:
     found, reasons = assess(state(**changes), NOW)
     assert found == level
     assert bool(reasons) == (level != "healthy")
+
+
+def test_what_follows_from_the_problem_of_a_cluster_is_no_second_reason() -> None:
+    old = {"s": {"what": "resources", "cluster": "homelab", "ok_at": NOW - 100, "stale_after_s": 60}}
+    clusters = {"c": {"name": "homelab", "cluster": "homelab", "problem": "The token is wrong"}}
+    assert assess(state(clusters=clusters, sources=old), NOW) == ("critical", ["The token is wrong"])
+    old["s"]["cluster"] = "other"
+    assert len(assess(state(clusters=clusters, sources=old), NOW)[1]) == 2
 
 
 @pytest.mark.parametrize(

@@ -6,18 +6,20 @@ import asyncio
 import json
 import os
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from websockets.asyncio.client import unix_connect
 from websockets.exceptions import ConnectionClosed
 
-from jarvis_daemon.bus import Principal
+from jarvis_daemon.bus import Feed, Principal
 from jarvis_daemon.protocol import messages as m
 from jarvis_daemon.protocol.errors import ERRORS, JarvisError
 from jarvis_daemon.protocol.plain import PROTOCOL_RANGE, PlainClient
 from jarvis_daemon.protocol.state import Guest, Node
 from jarvis_daemon.server import roles
+from jarvis_daemon.store import Store
 from tests.unit.server.conftest import House
 
 
@@ -374,3 +376,21 @@ async def test_state_get_waits_for_the_first_picture(house: House) -> None:
         answer = await waiting
         assert answer["topics"]["cluster"]["settled"] is True
         assert answer["topics"]["cluster"]["state"]["nodes"]
+
+
+async def test_a_feed_that_began_anew_is_followed_from_its_new_beginning(house: House, tmp_path: Path) -> None:
+    for n in range(5):
+        await house.feed.post("x", f"old {n}")
+    async with house.link(topics=["feed"]) as link:
+        assert await link.wait_for(lambda it: it.event_seq.get("feed") == 5, 5)
+        other = Store(tmp_path / "other.db")
+        await other.open()
+        house.bus._events.clear()
+        feed = Feed(other, house.bus, house.server.clock)  # somebody moved the store aside
+        await feed.post("x", "new 0")
+        await house.restart()
+        assert await link.wait_for(lambda it: it.event_seq.get("feed") == 1, 10)
+        await feed.post("x", "new 1")
+        assert await link.wait_for(lambda it: it.event_seq.get("feed") == 2, 5)
+        assert [event["text"] for event in link.events["feed"]] == ["new 0", "new 1"]
+        await other.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from importlib import resources
 from pathlib import Path
 
@@ -40,6 +41,16 @@ def test_scaled_up_it_keeps_what_the_file_has() -> None:
     assert len({guest.vmid for guest in big.guests}) == 5000
     assert {guest.node for guest in big.guests} <= {node.name for node in big.nodes}
     assert big.votes_needed == 17
+
+
+def test_what_is_made_up_spreads_evenly() -> None:
+    """A scaled homelab that is healthy must not run hot on some nodes by the way it was made up."""
+    large = load(32, 5000)
+    cores = Counter[str]()
+    for guest in large.guests:
+        cores[guest.node] += guest.cores
+    made_up = [cores[node.name] for node in large.nodes[4:]]
+    assert max(made_up) <= 1.05 * min(made_up)
 
 
 def test_scaled_down_to_a_single_node() -> None:

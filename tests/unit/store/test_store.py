@@ -232,13 +232,9 @@ async def test_a_damaged_log_loses_only_what_is_damaged(tmp_path: Path) -> None:
 
 async def store_is_told_broken(path: Path) -> None:
     store = Store(path)
-    try:
+    with pytest.raises(JarvisError, match=r"cannot be opened|not be saved") as caught:  # noqa: PT012 either may tell
         await store.open()
         await store.write(put("more", "x"), durable=True)
-    except JarvisError as error:
-        assert error.code == "store_failed"
-        assert "malformed" in error.why or "not a database" in error.why
-    else:
-        raise AssertionError("the damage was not told")
-    finally:
-        await store.close()
+    assert caught.value.code == "store_failed"
+    assert "malformed" in caught.value.why or "not a database" in caught.value.why
+    await store.close()

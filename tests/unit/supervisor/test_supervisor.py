@@ -148,20 +148,13 @@ def test_a_worker_whose_daemon_is_gone_before_it_looks_ends_and_a_daemon_may_be_
 
 
 async def test_a_worker_gets_no_secret_by_its_environment(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
-    given = os.environ | {
-        "JARVIS_CLUSTER__TOKEN_SECRET": "canary-7",
-        "OPENAI_API_KEY": "canary-7",
-        "NOTIFY_SOCKET": "@x",
-    }
-    supervisor = Supervisor(
-        Bus(), SystemClock(), yard.server.socket_path, issue=lambda name, role: "t", environ=given
-    )
-    yard.supervisor._environ = supervisor._environ
+    for name in ("JARVIS_CLUSTER__TOKEN_SECRET", "OPENAI_API_KEY", "NOTIFY_SOCKET"):
+        monkeypatch.setenv(name, "canary-7")
+    yard.supervisor._environ = Supervisor(Bus(), SystemClock(), Path("s"), issue=yard.supervisor._issue)._environ
     yard.supervisor.start(WorkerSpec("echo"))
     service = await yard.until("running")
     environ = Path(f"/proc/{service.pid}/environ").read_bytes()
     assert b"canary-7" not in environ
-    assert b"NOTIFY_SOCKET" not in environ
     assert b"PATH=" in environ
 
 
@@ -169,9 +162,8 @@ async def test_a_line_without_an_end_does_not_blind_the_supervisor(
     yard: Yard, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     chatty = tmp_path / "chatty"
-    chatty.write_text(
-        "#!/bin/sh\nhead -c 300000 /dev/zero | tr '\\0' x >&2\necho >&2\necho last words >&2\nexit 3\n"
-    )
+    lines = ["#!/bin/sh", "exec >&2", "head -c 300000 /dev/zero | tr '\\0' x", "echo", "echo last words", "exit 3"]
+    chatty.write_text("\n".join(lines))
     chatty.chmod(0o700)
     monkeypatch.setattr(module.sys, "executable", str(chatty))
     yard.supervisor.start(WorkerSpec("echo"))
