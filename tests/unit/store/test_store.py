@@ -123,7 +123,7 @@ async def test_a_migration_copies_the_old_file_aside_and_fails_whole(
     await again.open()
     assert await again.read(get("kept")) == "1"
     await again.close()
-    copy = sqlite3.connect(tmp_path / "jarvis.db.before-002")
+    copy = sqlite3.connect(tmp_path / f"jarvis.db.before-{len(migrations_module.MIGRATIONS) + 1:03d}")
     assert copy.execute("select value from kv").fetchall() == [("1",)]
     copy.close()
 
