@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from typing import Any
 
 import pytest
 
 from jarvis_daemon.simulator.guests import Guest as SimGuest
-from tests.integration.guest_house import GuestHouse
+from tests.integration.guest_house import SPEED, GuestHouse
 from tests.integration.guest_tricks import Immortal, Rooted, Unmovable, changed, state_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -112,6 +113,29 @@ class TestMigrate:
         finally:
             guest.__class__ = SimGuest
         assert (done.outcome, "homepage is not on pve" in done.text) == ("contradicted", True)
+
+    async def test_a_guest_that_moved_since_the_plan_was_shown_is_not_touched(self, house: GuestHouse) -> None:
+        plan = await house.plan("stop_container", guest="vaultwarden")
+        assert (await house.do("migrate_guest", guest="vaultwarden", node="agent1")).outcome == "verified"
+        await house.known("vaultwarden", node="agent1")
+        refused = await house.confirm(plan.digest, "stop_container", guest="vaultwarden")
+        await house.do("migrate_guest", guest="vaultwarden", node="pve")
+        await house.known("vaultwarden", node="pve")
+        assert refused.outcome == "refused"
+        assert "vaultwarden changed since the plan was shown" in refused.text
+        assert house.guest("vaultwarden").running
+
+    async def test_what_is_being_moved_is_touched_by_nothing_else(self, house: GuestHouse) -> None:
+        house.world.set_speed(5.0)
+        moving = asyncio.ensure_future(house.do("migrate_guest", guest="immich", node="pve"))
+        await house.until(lambda: house.guest("immich").lock == "migrate")
+        refused = await house.do("reboot_vm", guest="immich")
+        house.world.set_speed(SPEED)
+        assert (await moving).outcome == "verified"
+        await house.known("immich", node="pve", lock=None)
+        await house.do("migrate_guest", guest="immich", node="agent1")
+        await house.known("immich", node="agent1")
+        assert (refused.outcome, refused.text) == ("refused", "immich is locked (migrate).")
 
 
 class TestTags:
