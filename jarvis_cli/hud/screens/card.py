@@ -116,7 +116,7 @@ class CardScreen(Framed):
 
     def refresh_card(self) -> None:
         """Show what is so now; lay out anew where the card grew or shrank."""
-        if not (self._ready and self.is_current):
+        if not (self._ready and self.is_current and self.card.is_attached):
             return  # drawn when it is put together, or in front again
         logged = self.log_lines()
         self.card.show(self.lines, heading=self.heading(), remark=self.remark())
