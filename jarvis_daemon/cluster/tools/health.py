@@ -89,7 +89,8 @@ class Mount(msgspec.Struct):
     path: str
     source: str
     type: str
-    answers: bool
+    answers: bool | None
+    """None where it could not be asked."""
     why: str
     used: float | None
     """Share of its blocks, 0..1."""
@@ -195,7 +196,8 @@ class _Health:
                 said = clean(alive.stderr, limit=200) or "it does not answer within 3 s"
                 found.append(Mount(path, source, kind, answers, "" if answers else said, _used(alive.stdout)))
             except JarvisError as error:
-                found.append(Mount(path, source, kind, False, error.sentence(), None))
+                answered = False if error.code == "timed_out" else None
+                found.append(Mount(path, source, kind, answered, error.sentence(), None))
         return Mounts(mounts=found)
 
     async def uptime(self, args: UptimeArgs, target: Target, act: Act) -> Uptime:
