@@ -82,6 +82,7 @@ VERBS: Final[tuple[Verb, ...]] = (
     _guest("backup", "run_backup", "Back it up now.", Part("storage", "Where to.", "--storage")),
     _guest("clone", "clone_guest", "Make a copy under the next free vmid.",
            Part("name", "The copy's name.", required=True), Part("storage", "Where its disks go.", "--storage")),
+    _guest("update", "apply_updates", "Install the updates of a container."),
     _guest("delete", "delete_guest", "Destroy it with its disks."),
     _node("wake", "wake_node", "Switch a sleeping node on."),
     _node("drain", "drain_node", "Move or shut down its guests, one by one; begun again it goes on."),

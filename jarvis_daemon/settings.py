@@ -198,9 +198,9 @@ class DockerSettings(Section):
 class UptimeSettings(Section):
     """Watchers of the house's own services, whose findings are shown."""
 
-    prometheus_url: Annotated[str, Field(pattern=r"^https?://[^\s]+$")] | None = None
+    prometheus_url: Annotated[str | None, Field(pattern=r"^https?://[^\s]+$")] = None
     """A Prometheus; its metric ``up`` is read, and ``probe_success`` of the blackbox exporter."""
-    kuma_url: Annotated[str, Field(pattern=r"^https?://[^\s]+/status/[A-Za-z0-9_-]+$")] | None = None
+    kuma_url: Annotated[str | None, Field(pattern=r"^https?://[^\s]+/status/[A-Za-z0-9_-]+$")] = None
     """A public status page of an Uptime Kuma, such as http://kuma:3001/status/home."""
 
 

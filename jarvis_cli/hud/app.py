@@ -127,7 +127,7 @@ class HudApp(App[int]):
         topics, self._pending = self._pending, set()
         if self._paused:
             self._pending = topics
-            topics = topics & {"link"}
+            topics = topics & {"link", "approvals"}
         if topics:
             self.redraw(topics)
 
@@ -221,8 +221,11 @@ class HudApp(App[int]):
         self.call_after_refresh(do) if not self.screen.is_mounted else self.call_later(do)
 
     def say(self, text: str, role: str = "text") -> None:
-        if isinstance(self.screen, Framed):
-            self.screen.say(text, role)
+        """A word on the status line; under a help page it waits there."""
+        for screen in reversed(self.screen_stack):
+            if isinstance(screen, Framed):
+                screen.say(text, role)
+                return
 
     def tell_hints(self) -> None:
         """The keys that there are have changed."""

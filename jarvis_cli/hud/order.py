@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from jarvis_daemon.protocol.client import Link
 
 LOG_LINES_MAX: Final = 2000
+_NOT_SENT: Final = {
+    "outcome": "refused", "code": "daemon_unreachable", "text": "The link to the daemon is down: nothing was sent.",
+    "next": "Look at the plan again once the link is back.",
+}  # fmt: skip
 Stage = Literal["asking", "plan", "running", "ended"]
 MARKS: Final = {"verified": ("ok", "good"), "done": ("ok", "good"), "contradicted": ("down", "bad"),
                 "failed": ("down", "bad")}  # fmt: skip
@@ -80,6 +84,9 @@ class Order:
 
     async def send(self) -> None:
         """The confirmed call, again when the link broke: under one key the gate does it once at most."""
+        if self.link.status != "up":
+            self._end(self.outcome if self.lost else dict(_NOT_SENT))
+            return
         self.lost = False
         self.started_at = self.link.now()
         self._become("running")

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Final, Literal, NamedTuple
 
 from jarvis_cli.hud.states import Entity
+from jarvis_cli.verbs import command_line
 
 Tools = Mapping[str, Mapping[str, Any]]
 """What ``tool.list`` told, by name."""
@@ -51,8 +52,8 @@ VERBS: Final = {
     )
 }  # fmt: skip
 TOOLS: Final = frozenset(name for verb in VERBS.values() for name in (verb.vm, verb.ct, verb.node) if name)
-_ARGUMENTS: Final = {"guest": ("guest", "vmid"), "node": ("node", "to", "target", "target_node", "to_node"),
-                     "snapshot": ("name", "snapshot", "snapname")}  # fmt: skip
+_TOLD: Final = {"node": "node", "snapshot": "name"}
+"""What is wanted -> the tool's argument."""
 
 
 class Wish(NamedTuple):
@@ -80,31 +81,25 @@ def offered(tools: Tools, *kinds: str) -> list[Verb]:
 
 def wish(verb: Verb, target: Entity, tools: Tools, told: str = "") -> Wish | None:
     """The call for ``verb`` on ``target``; None where this daemon has no tool for it. ``told`` is the node to move
-    to or the name of the snapshot. Arguments are named as the tool's own schema names them."""
+    to or the name of the snapshot."""
     kind = kind_of(target)
     name = tool_of(verb, kind)
     if not name or name not in tools:
         return None
-    known = (tools[name].get("input_schema") or {}).get("properties") or {}
-    if kind == "node":
-        args: dict[str, Any] = {_argument("node", known): str(target.get("name"))}
-    else:
-        args = {_argument("guest", known): str(target.get("vmid"))}
+    args = {"node": str(target.get("name"))} if kind == "node" else {"guest": str(target.get("vmid"))}
     if verb.want and told:
-        args[_argument(verb.want, known)] = told
+        args[_TOLD[verb.want]] = told
     return Wish(verb, target, name, args)
 
 
 def undo_words(undo: Mapping[str, Any] | None) -> str:
-    """``start 104`` for ``{"name": "start_vm", "args": {"guest": "104"}}``; empty where nothing takes it back."""
+    """``:start 104`` for ``{"name": "start_vm", "args": {"guest": "104"}}``, the shell's command where the HUD has
+    no word for it; empty where nothing takes it back."""
     if not undo:
         return ""
-    name = str(undo.get("name"))
-    values = " ".join(str(value) for value in (undo.get("args") or {}).values())
-    word = next((verb.word for verb in VERBS.values() if name in {verb.vm, verb.ct, verb.node}), name)
-    return f"{word} {values}".strip()
-
-
-def _argument(what: str, known: Mapping[str, Any]) -> str:
-    names = _ARGUMENTS[what]
-    return next((name for name in names if name in known), names[0])
+    name, args = str(undo.get("name")), dict(undo.get("args") or {})
+    for verb in VERBS.values():
+        wanted = {"node" if verb.node else "guest", *([_TOLD[verb.want]] if verb.want else [])}
+        if name in {verb.vm, verb.ct, verb.node} and set(args) == wanted:
+            return " ".join((f":{verb.word}", *(str(args[key]) for key in sorted(wanted))))
+    return command_line(name, args)

@@ -25,7 +25,8 @@ OUTPUT_MAX_BYTES: Final = 256 * 1024
 ARGV_MAX: Final = 8192
 UNIT: Final = r"[A-Za-z0-9@_][A-Za-z0-9:_.@\\-]{0,199}"
 _VALUES: Final[Mapping[str, str]] = {
-    "unit": UNIT, "lines": r"[1-9][0-9]{0,4}", "since": r"[0-9]{1,12}", "path": r"/[A-Za-z0-9._/@:+ -]{0,200}",
+    "unit": UNIT, "vmid": r"[1-9][0-9]{2,8}", "lines": r"[1-9][0-9]{0,4}", "since": r"[0-9]{1,12}",
+    "path": r"/[A-Za-z0-9._/@:+ -]{0,200}",
 }  # fmt: skip
 SHOWN: Final = (
     "Id,LoadState,ActiveState,SubState,Result,NRestarts,MainPID,ActiveEnterTimestampMonotonic,Description"
@@ -37,7 +38,10 @@ READS: Final[Mapping[str, tuple[str, ...]]] = {
                 "--since=-{since}s", "--unit={unit}"),
     "mounts": ("findmnt", "--json", "--list", "--types", "nfs,nfs4,cifs,smb3", "--output", "TARGET,SOURCE,FSTYPE"),
     "mount_alive": ("timeout", "--signal=KILL", "3", "stat", "--file-system", "--format=%b %f %S", "--", "{path}"),
-    "zfs_pools": ("zpool", "list", "-H", "-p", "-o", "name,size,alloc,free,health"),
+    "guest_updates": (
+        "pct", "exec", "{vmid}", "--", "env", "LC_ALL=C", "apt-get", "--simulate", "--quiet", "dist-upgrade",
+    ),
+    "updates": ("env", "LC_ALL=C", "apt-get", "--simulate", "--quiet", "dist-upgrade"),
 }  # fmt: skip
 """Exact argument vectors; a placeholder takes a value that matches its pattern as a whole, nothing else."""
 

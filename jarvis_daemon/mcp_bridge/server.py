@@ -55,7 +55,9 @@ class _Bridge:
             found = await self._upstream.list_tools()
         except JarvisError as error:
             raise _protocol_error(error) from error
-        return types.ListToolsResult(tools=[*(tools.describe(info) for info in found), tools.wait_tool()])
+        # a foreign server's name and tool may add up to the name of ours, which goes first
+        listed = [tools.describe(info) for info in found if info["name"] != tools.WAIT_TOOL]
+        return types.ListToolsResult(tools=[*listed, tools.wait_tool()])
 
     async def call_tool(self, ctx: Context, params: types.CallToolRequestParams) -> types.CallToolResult:
         """What a tool does wrong is told in its result; only an unknown name is an error of the protocol."""

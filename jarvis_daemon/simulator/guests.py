@@ -46,6 +46,8 @@ class Guest:
         """Changes of the specification that a running VM takes on with its next start."""
         self.restored_at: float | None = None
         self.history: list[tuple[float, bool]] = []
+        self.updates = {"openssl": ("3.5.1", "3.5.2")}
+        """Packages with a newer version: what is installed, what there is."""
         """(since, running), oldest first: what RRD would have recorded."""
         self.netin = self.netout = self.diskread = self.diskwrite = 0.0
         self._timeline = timeline

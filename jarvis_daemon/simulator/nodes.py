@@ -56,6 +56,12 @@ class Node:
         """First words of commands that never come to an end."""
         self.refused_commands: set[str] = set()
         """How commands begin that end with "Access denied"."""
+        self.updates = {"pve-manager": ("9.1.3", "9.1.4"), "proxmox-kernel-6.17": ("6.17.4-1", "6.17.4-2")}
+        """Packages with a newer version: what is installed, what there is."""
+        self.held_back = False
+        """An upgrade ends well and installs nothing."""
+        self.dead_mounts: set[str] = set()
+        """Network mounts that never answer."""
         self.journal_padding = 0
         """Characters behind each line of the journal."""
         self.commands: list[str] = []

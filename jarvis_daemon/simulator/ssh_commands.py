@@ -10,23 +10,13 @@ import itertools
 import shlex
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 from jarvis_daemon.simulator import sensors
 from jarvis_daemon.simulator.inventory import GIB
 from jarvis_daemon.simulator.nodes import KERNEL, Node
+from jarvis_daemon.simulator.ssh_upkeep import UPKEEP, Answer
 from jarvis_daemon.simulator.world import World
-
-
-@dataclass(frozen=True)
-class Answer:
-    stdout: str = ""
-    stderr: str = ""
-    exit_code: int = 0
-    hangs: bool = False
-    """It never ends."""
-
 
 KEPT_COMMANDS: Final = 200
 _WRAPPERS: Final = {"env", "timeout"}
@@ -279,5 +269,5 @@ def _do_echo(world: World, node: Node, words: list[str]) -> Answer:
 _COMMANDS: Final[dict[str, Callable[[World, Node, list[str]], Answer]]] = {
     "cat": _do_cat, "date": _do_date, "df": _do_df, "docker": _do_docker, "echo": _do_echo, "free": _do_free,
     "hostname": _do_hostname, "journalctl": _do_journalctl, "sensors": _do_sensors, "systemctl": _do_systemctl,
-    "true": _do_true, "uname": _do_uname, "uptime": _do_uptime,
+    **UPKEEP, "true": _do_true, "uname": _do_uname, "uptime": _do_uptime,
 }  # fmt: skip

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from jarvis_daemon.simulator.certificates import make_ssh_key
 from jarvis_daemon.simulator.http_server import listening_socket, reserve_port
-from jarvis_daemon.simulator.ssh_commands import Answer, run
+from jarvis_daemon.simulator.ssh_commands import run
+from jarvis_daemon.simulator.ssh_upkeep import Answer
 from jarvis_daemon.simulator.world import World
 
 if TYPE_CHECKING:

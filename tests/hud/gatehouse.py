@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from textual.events import Key
+from textual.events import Key, MouseDown, MouseUp
 
 from jarvis_cli.hud.app import HudApp
 from jarvis_cli.hud.model import TOPICS
@@ -204,6 +204,15 @@ class Seat:
         for key in keys:
             self.app.post_message(Key(NAMES.get(key, key), key if len(key) == 1 else CHARACTERS.get(key)))
             await self._settle()
+
+    async def tap(self, words: str) -> None:
+        """A tap on ``words`` of the card."""
+        card = self.app.screen.query_one("#card", Pane)
+        y, line = next((y, line) for y, line in enumerate(card.text().splitlines()) if words in line)
+        x = card.region.x + line.index(words) + 1
+        for kind in (MouseDown, MouseUp):
+            self.app.post_message(kind(None, x, card.region.y + y, 0, 0, 1, False, False, False))
+        await self._settle()
 
     async def _settle(self) -> None:
         """Until app, screen and focus have worked off what was in their queues."""

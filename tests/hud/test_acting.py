@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from textual.events import Paste
 
 from jarvis_cli.hud.screens.base import ModeScreen
 from jarvis_cli.hud.screens.card import CardScreen
@@ -39,7 +40,7 @@ async def test_reboot_shows_the_plan_and_acts_only_when_told(house: GateHouse) -
         assert "3 clients are watching" in shown
         assert "nothing takes this back" in shown
         assert "your yes" in shown
-        await seat.press("R", "enter", "q", "j")
+        await seat.press("R", "enter", "x", "j")
         assert isinstance(seat.app.screen, OrderScreen)
         assert house.guests.acts == []
         await seat.press("y")
@@ -87,6 +88,44 @@ async def test_delete_wants_the_name_typed(house: GateHouse) -> None:
         await seat.type("plex")
         await seat.shows("plex obeys.")
         assert house.guests.acts == ["delete_guest {'guest': '103'}"]
+
+
+async def test_a_card_obeys_taps_and_what_is_pasted(house: GateHouse) -> None:
+    async with seated(house, (46, 24)) as seat:
+        await on_plex(seat, "ctrl+d")
+        await seat.shows("DELETE plex", "[enter] confirm")
+        seat.app.post_message(Paste("plex\nand more"))
+        await seat.shows("plex_")
+        await seat.tap("[enter]")
+        await seat.shows("plex obeys.")
+        await seat.tap("[enter]")
+        await on_plex(seat, "R")
+        await seat.shows("[esc] leave it")
+        await seat.tap("[esc]")
+        assert isinstance(seat.app.screen, ModeScreen)
+        await on_plex(seat, "R")
+        await seat.shows("[y] yes, reboot")
+        await seat.press("n")
+        assert isinstance(seat.app.screen, ModeScreen)
+        assert house.guests.acts == ["delete_guest {'guest': '103'}"]
+
+
+async def test_without_a_link_nothing_is_sent_and_that_is_told(house: GateHouse) -> None:
+    async with seated(house) as seat:
+        await on_plex(seat, "R")
+        await seat.shows("[y]")
+        await house.server.stop()
+        await seat.shows("LINK LOST")
+        await seat.press("y")
+        await seat.shows("nothing was sent")
+        assert house.guests.acts == []
+
+
+async def test_a_held_picture_tells_the_kill_switch_all_the_same(house: GateHouse) -> None:
+    async with seated(house) as seat:
+        await seat.press("p")
+        await house.tools.kill.set(True, by="test", reason="")
+        await seat.shows("PAUSED", "KILLED since")
 
 
 async def test_migrate_asks_for_the_node(house: GateHouse) -> None:
@@ -395,3 +434,22 @@ async def test_a_kiosk_has_no_acting_key(house: GateHouse) -> None:
         shown = await seat.shows("KEYS AND COMMANDS")
         assert "reboot" not in shown
         assert "kill" not in shown
+
+
+async def test_a_card_survives_news_before_it_is_put_together_and_after_it_was_left(house: GateHouse) -> None:
+    async with seated(house) as seat:
+        await on_plex(seat, "R")
+        await seat.shows("[y]")
+        card = seat.app.screen
+        assert isinstance(card, OrderScreen)
+        again = OrderScreen(card.order)
+        seat.app.push_screen(again)
+        again.redraw({"feed"})
+        again.changed()
+        await seat.shows("REBOOT plex")
+        await seat.press("escape", "escape")
+        assert isinstance(seat.app.screen, ModeScreen)
+        again.ask_for("pin")
+        card.redraw()
+        card.changed()
+        await seat.shows("GUESTS")

@@ -59,6 +59,10 @@ class GuestHouse:
         call = m.ToolCall(name=name, args=args, confirm=plan.digest, typed=typed)
         return await self._call(call, OPERATOR)
 
+    async def confirm(self, digest: str | None, name: str, /, **args: Any) -> m.ToolOutcome:
+        """With the digest of a plan that was shown some time ago."""
+        return await self._call(m.ToolCall(name=name, args=args, confirm=digest), OPERATOR)
+
     async def _call(self, call: m.ToolCall, who: Principal) -> m.ToolOutcome:
         self.lines = []
 

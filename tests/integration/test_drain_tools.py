@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from jarvis_daemon.protocol import messages as m
+from jarvis_daemon.simulator.tasks import TaskError
 from tests.integration.node_house import AGENT, OPERATOR, NodeHouse
 
 
@@ -127,3 +128,27 @@ async def test_a_node_that_stays_up_contradicts(house: NodeHouse) -> None:
     house.lab.world.power_off = lambda name: None  # type: ignore[method-assign]
     outcome = await house.confirmed("shutdown_node", node="agent", wait_s=5)
     assert (outcome.outcome, "It is online after 5 s." in outcome.text) == ("contradicted", True)
+
+
+async def test_a_shutdown_that_fails_ends_the_drain_and_tells_what_was_done(house: NodeHouse) -> None:
+    guests = sorted((g for g in house.lab.world.guests_on("agent1") if g.running), key=lambda g: g.vmid)
+
+    def stuck() -> None:
+        raise TaskError("VM quit/powerdown failed - got timeout")
+
+    guests[1].stop = stuck  # type: ignore[method-assign]
+    outcome = await house.confirmed("drain_node", node="agent1", how="shutdown")
+    assert (outcome.outcome, outcome.code) == ("failed", "cluster_refused")
+    assert "got timeout" in outcome.why
+    assert f"shutdown {guests[0].spec.name}" in outcome.text
+    assert [g.running for g in guests] == [False, *(True for _ in guests[1:])]
+
+
+async def test_a_guest_that_runs_on_after_its_shutdown_contradicts(
+    house: NodeHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jarvis_daemon.cluster.tools.drain.SETTLE_S", 1.0)
+    last = max((g for g in house.lab.world.guests_on("agent") if g.running), key=lambda g: g.vmid)
+    last.stop = lambda: None  # type: ignore[method-assign]
+    outcome = await house.confirmed("drain_node", node="agent", how="shutdown")
+    assert (outcome.outcome, outcome.evidence["running"]) == ("contradicted", [last.spec.name])

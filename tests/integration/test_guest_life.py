@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from typing import Any
 
 import pytest
 
 from jarvis_daemon.simulator.guests import Guest as SimGuest
-from tests.integration.guest_house import GuestHouse
+from tests.integration.guest_house import SPEED, GuestHouse
 from tests.integration.guest_tricks import Immortal, Rooted, Unmovable, changed, state_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -113,6 +114,29 @@ class TestMigrate:
             guest.__class__ = SimGuest
         assert (done.outcome, "homepage is not on pve" in done.text) == ("contradicted", True)
 
+    async def test_a_guest_that_moved_since_the_plan_was_shown_is_not_touched(self, house: GuestHouse) -> None:
+        plan = await house.plan("stop_container", guest="vaultwarden")
+        assert (await house.do("migrate_guest", guest="vaultwarden", node="agent1")).outcome == "verified"
+        await house.known("vaultwarden", node="agent1")
+        refused = await house.confirm(plan.digest, "stop_container", guest="vaultwarden")
+        await house.do("migrate_guest", guest="vaultwarden", node="pve")
+        await house.known("vaultwarden", node="pve")
+        assert refused.outcome == "refused"
+        assert "vaultwarden changed since the plan was shown" in refused.text
+        assert house.guest("vaultwarden").running
+
+    async def test_what_is_being_moved_is_touched_by_nothing_else(self, house: GuestHouse) -> None:
+        house.world.set_speed(5.0)
+        moving = asyncio.ensure_future(house.do("migrate_guest", guest="immich", node="pve"))
+        await house.until(lambda: house.guest("immich").lock == "migrate")
+        refused = await house.do("reboot_vm", guest="immich")
+        house.world.set_speed(SPEED)
+        assert (await moving).outcome == "verified"
+        await house.known("immich", node="pve", lock=None)
+        await house.do("migrate_guest", guest="immich", node="agent1")
+        await house.known("immich", node="agent1")
+        assert (refused.outcome, refused.text) == ("refused", "immich is locked (migrate).")
+
 
 class TestTags:
     async def test_tags_are_set_and_taken_back(self, house: GuestHouse) -> None:
@@ -165,27 +189,27 @@ class TestBirthAndDeath:
     async def test_clone_and_delete(self, house: GuestHouse) -> None:
         plan = await house.plan("clone_guest", guest="dev-sandbox", name="copy")
         assert "locked (backup)" in plan.text
-        plan = await house.plan("clone_guest", guest="immich", name="immich-copy")
+        plan = await house.plan("clone_guest", guest="truenas", name="truenas-copy")
         assert plan.tier == "red"
-        assert "immich goes on; its copy is as after a loss of power." in plan.effects
-        done = await house.do("clone_guest", guest="immich", name="immich-copy")
+        assert "truenas goes on; its copy is as after a loss of power." in plan.effects
+        done = await house.do("clone_guest", guest="truenas", name="truenas-copy")
         assert done.outcome == "verified"
         vmid = done.result["vmid"]
-        assert house.guest(str(vmid)).spec.name == "immich-copy"
+        assert house.guest(str(vmid)).spec.name == "truenas-copy"
         assert not house.guest(str(vmid)).running
         assert done.undo == {"name": "delete_guest", "args": {"guest": str(vmid)}}
-        await house.known("immich-copy", status="stopped", lock=None)
+        await house.known("truenas-copy", status="stopped", lock=None)
         assert (
-            "called immich-copy already"
-            in (await house.plan("clone_guest", guest="gitea", name="immich-copy")).text
+            "called truenas-copy already"
+            in (await house.plan("clone_guest", guest="gitea", name="truenas-copy")).text
         )
 
-        plan = await house.plan("delete_guest", guest="immich-copy")
+        plan = await house.plan("delete_guest", guest="truenas-copy")
         assert (plan.tier, plan.needs) == ("black", "typed_name")
         assert "There is no backup of it: it cannot be brought back." in plan.effects
-        gone = await house.do("delete_guest", guest="immich-copy")
-        assert (gone.outcome, gone.text) == ("verified", "immich-copy is deleted.")
-        assert house.world.guest_named("immich-copy") is None
+        gone = await house.do("delete_guest", guest="truenas-copy")
+        assert (gone.outcome, gone.text) == ("verified", "truenas-copy is deleted.")
+        assert house.world.guest_named("truenas-copy") is None
 
     async def test_create_from_a_template_and_from_a_backup(self, house: GuestHouse) -> None:
         made = await house.do("create_guest", template="debian12-template", name="fresh")
@@ -212,13 +236,17 @@ class TestBirthAndDeath:
             ("delete_guest", {"guest": "dev-sandbox"}, "locked (backup)"),
             ("delete_guest", {"guest": "nobody"}, "There is no guest"),
             ("clone_guest", {"guest": "plex", "name": "plex2"}, "PVE copies a stopped container only"),
-            ("clone_guest", {"guest": "immich", "name": "x", "full": False}, "is no template"),
-            ("clone_guest", {"guest": "immich", "name": "a;b"}, "arguments of clone_guest are wrong"),
-            ("clone_guest", {"guest": "immich", "name": "x", "vmid": 100}, "arguments of clone_guest are wrong"),
-            ("clone_guest", {"guest": "immich", "name": "x", "storage": "externalhdd"}, "takes no disks of guests"),
+            ("clone_guest", {"guest": "truenas", "name": "x", "full": False}, "is no template"),
+            ("clone_guest", {"guest": "truenas", "name": "a;b"}, "arguments of clone_guest are wrong"),
+            ("clone_guest", {"guest": "truenas", "name": "x", "vmid": 100}, "arguments of clone_guest are wrong"),
+            (
+                "clone_guest",
+                {"guest": "truenas", "name": "x", "storage": "externalhdd"},
+                "takes no disks of guests",
+            ),
             ("create_guest", {}, "Give either a template or a backup"),
             ("create_guest", {"template": "debian12-template"}, "needs a name"),
-            ("create_guest", {"template": "immich", "name": "x"}, "immich is no template"),
+            ("create_guest", {"template": "truenas", "name": "x"}, "truenas is no template"),
             ("create_guest", {"backup": "externalhdd:backup/vzdump-lxc-1.tar"}, "There is no backup"),
             ("create_guest", {"backup": "externalhdd:../../etc/passwd"}, "There is no backup"),
         ],
@@ -229,9 +257,9 @@ class TestBirthAndDeath:
         assert text in refused.text
 
     async def test_a_clone_that_fails_is_told(self, house: GuestHouse) -> None:
-        disk = house.world.disk("local-lvm", "agent1")
+        disk = house.world.disk("local-lvm", "pve")
         with changed(disk, "free", lambda: 0):
-            failed = await house.do("clone_guest", guest="immich", name="never")
+            failed = await house.do("clone_guest", guest="truenas", name="never")
         assert (failed.outcome, failed.code) == ("failed", "cluster_refused")
         assert "no free space" in failed.why
         assert house.world.guest_named("never") is None

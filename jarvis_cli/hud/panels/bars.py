@@ -231,7 +231,7 @@ class Status(Pane):
         dot: Run = (f" {model.glyphs['dot']} ", "faint")
         if model.killswitch() is None:
             return (dot, ("kill switch unknown", "warn" if model.linked else "faint")) if width > 40 else ()
-        killed = kill_words(model, by=width >= 60)
+        killed = kill_words(model, by=width >= 60 and model.linked)
         if not model.linked:
             return dot, (f"was {killed}" if killed else "was armed", "faint")
         return dot, (killed, "bad") if killed else ("armed", "faint")

@@ -90,7 +90,7 @@ def of_order(order: Order, model: Model, width: int) -> list[Line]:
         lines += listed("touches", [str(e) for e in plan.get("effects") or ()] or ["nothing else that is known"],
                         width, "warn" if plan.get("effects") else "faint")  # fmt: skip
         undo = undo_words(plan.get("undo"))
-        lines += told("undo", f":{undo}" if undo else "nothing takes this back", width, "text" if undo else "warn")
+        lines += told("undo", undo or "nothing takes this back", width, "text" if undo else "warn")
     if order.stage == "asking":
         lines += [(), join((f"  {model.glyphs['more']} asking the gate what it would do", "faint"))]
     elif order.stage == "plan":
@@ -121,7 +121,7 @@ def _outcome(order: Order, model: Model, width: int) -> list[Line]:
         lines += told("next", str(outcome["next"]), width)
     undo = undo_words(outcome.get("undo"))
     if undo and order.plan:
-        lines += told("undo", f":{undo}", width)
+        lines += told("undo", undo, width)
     if order.started_at is not None and order.ended_at is not None:
         word = f"{outcome.get('outcome')} after {stopwatch(order.ended_at - order.started_at)}"
         lines += told("outcome", word, width, "faint")

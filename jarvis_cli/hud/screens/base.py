@@ -99,7 +99,9 @@ class Framed(Screen[None]):
 
     def replan(self) -> None:
         """The sizes or the panels that are shown changed."""
-        body = self.query_one("#body", Planned)
+        body = next(iter(self.query("#body").results(Planned)), None)
+        if body is None or not body.children:
+            return  # not put together yet, or on its way out
         plan = self.plan_now(body.size)
         frameless = self.form == "phone"
         for pane in self.panes:

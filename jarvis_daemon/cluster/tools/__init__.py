@@ -8,6 +8,7 @@ from jarvis_daemon.cluster.tools import (
     containers,
     drain,
     guest_reads,
+    health,
     looks,
     migrate,
     node_power,
@@ -18,6 +19,7 @@ from jarvis_daemon.cluster.tools import (
     shell,
     snapshots,
     tags,
+    updates,
     wake,
 )
 from jarvis_daemon.cluster.tools.endings import with_endings
@@ -41,6 +43,8 @@ FILES = (
     containers,
     node_power,
     drain,
+    health,
+    updates,
 )
 """Each has ``specs(hands) -> list[ToolSpec]``."""
 

@@ -106,6 +106,8 @@ class Drain:
             now: Guest = target.facts["guest"]
             if now.node != node or now.status == "stopped":
                 continue
+            if (risk := self._hands.guest_risk(target, disrupts=True)).refuse:
+                raise JarvisError("refused", risk.refuse, next=risk.next)
             goal = await self._goal(target, node) if how != "shutdown" else None
             if goal is not None:
                 moved = migrate.MigrateArgs(
