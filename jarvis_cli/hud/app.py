@@ -132,8 +132,9 @@ class HudApp(App[int]):
             self.redraw(topics)
 
     def redraw(self, topics: set[str] | None = None) -> None:
-        if (redraw := getattr(self.screen, "redraw", None)) is not None:
-            redraw(topics)
+        for screen in self.screen_stack[-1:]:  # none while the app comes and goes
+            if (redraw := getattr(screen, "redraw", None)) is not None:
+                redraw(topics)
 
     def tick(self) -> None:
         """A second passed: clocks and ages move, and what became stale by that."""
@@ -273,8 +274,10 @@ class HudApp(App[int]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """A sign typed into an input line, or where there is no prompt, is text."""
-        typing = isinstance(self.focused, Input) or not isinstance(self.screen, ModeScreen)
-        return not (action in {"command", "filter"} and typing)
+        if action not in {"command", "filter"}:
+            return True
+        front = self.screen_stack[-1:]  # empty while the app comes and goes
+        return bool(front) and isinstance(front[0], ModeScreen) and not isinstance(self.focused, Input)
 
     async def action_kill(self) -> None:
         await self.hands.toggle()

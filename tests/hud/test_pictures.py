@@ -13,7 +13,8 @@ from jarvis_cli.hud.app import HudApp
 from jarvis_cli.hud.options import Options, detect
 from jarvis_cli.hud.panels.bars import TABS
 from jarvis_cli.hud.screens.order import OrderScreen
-from tests.hud.fixtures import Script, break_pve, killed, link_of, make_app, strange_names, two_wait
+from tests.hud.fixtures import break_pve, killed, link_of, make_app, strange_names, two_wait
+from tests.hud.script import Script
 
 Compare = Callable[..., bool]
 Before = Callable[[Pilot[Any]], Awaitable[None]]
