@@ -96,9 +96,13 @@ class Approvals:
         self._publish(held)
         return held
 
+    def find(self, approval_id: str | None) -> Held | None:
+        """None once it is forgotten: answered long ago."""
+        return self._held.get(approval_id or "")
+
     def get(self, approval_id: str) -> Held:
         """Raises ``not_found``."""
-        if (held := self._held.get(approval_id)) is None:
+        if (held := self.find(approval_id)) is None:
             raise JarvisError(
                 "not_found", f"There is no approval {approval_id[:40]!r}", next="`jarvis approvals` shows them."
             )
@@ -144,7 +148,8 @@ class Approvals:
     def outcome(self, held: Held, outcome: str) -> None:
         """Show what became of it."""
         held.approval.outcome = outcome
-        self._publish(held)
+        if self.find(held.approval.id) is held:  # a long call may outlive what is shown of its approval
+            self._publish(held)
 
     def sweep(self) -> None:
         """Expire what is due, forget what was answered long ago."""

@@ -126,11 +126,17 @@ class Gate:
         try:
             return await self._through(job, params, principal, progress, asked)
         except JarvisError as error:
-            return await self.runner.refused(job, error)
+            return await self._refused(job, error)
         except Exception as error:
             _log.exception("tool failed", extra={"data": {"tool": params.name[:80]}})
             wrong = JarvisError("internal", f"{job.name} failed inside the daemon", why=type(error).__name__)
-            return await self.runner.refused(job, wrong)
+            return await self._refused(job, wrong)
+
+    async def _refused(self, job: Job, error: JarvisError) -> m.ToolOutcome:
+        """A refusal; one that comes after the approval is shown at the approval too."""
+        if (held := self.approvals.find(job.approval_id)) is not None:
+            self.approvals.outcome(held, "refused")
+        return await self.runner.refused(job, error)
 
     async def _through(
         self, job: Job, params: m.ToolCall, principal: Principal, progress: Progress, asked: asyncio.Event
@@ -279,8 +285,8 @@ class Gate:
     def _waiting(self, call_id: str) -> Held | None:
         for approval_id, of_call in self._of_approval.items():
             if of_call == call_id:
-                held = self.approvals.get(approval_id)
-                return held if held.approval.status == "pending" else None
+                held = self.approvals.find(approval_id)
+                return held if held is not None and held.approval.status == "pending" else None
         return None
 
     def _awaiting(self, call_id: str, held: Held) -> m.ToolOutcome:

@@ -179,6 +179,39 @@ async def test_what_moved_between_approval_and_act_is_not_acted_on(yard: Yard) -
     assert yard.lamps.acts == []
 
 
+async def test_an_approval_tells_what_became_of_it_and_is_forgotten_in_time(yard: Yard) -> None:
+    refused = asyncio.ensure_future(yard.call("flood", AGENT, wait_s=100))
+    approval = await approval_of(yard)
+    yard.lamps.vmid = 2
+    await yard.room.gate.answer(m.ApprovalAnswer(id=approval.id, approve=True), OPERATOR)
+    shown = yard.bus.state("approvals").get("approvals", approval.id, Approval)
+    assert shown is not None
+    assert (shown.status, shown.outcome) == ("approved", "refused")
+    assert (await refused).outcome == "refused"
+    await yard.clock.advance(1000)
+    assert yard.bus.state("approvals").all("approvals", Approval) == {}
+    late = await yard.room.gate.wait(m.ToolWait(id=(await refused).call_id), AGENT)
+    assert late.outcome == "refused", "the outcome is known longer than the approval is shown"
+
+
+async def test_a_call_that_outlives_its_approval_does_not_bring_it_back(yard: Yard) -> None:
+    entered, go = asyncio.Event(), asyncio.Event()
+
+    async def hold(act: Act) -> None:
+        entered.set()
+        await go.wait()
+
+    yard.lamps.before_step = hold
+    call = asyncio.ensure_future(yard.call("flood", AGENT, wait_s=100))
+    approval = await approval_of(yard)
+    answer = asyncio.ensure_future(yard.room.gate.answer(m.ApprovalAnswer(id=approval.id, approve=True), OPERATOR))
+    await entered.wait()
+    await yard.clock.advance(1000)
+    go.set()
+    assert (await call).outcome == (await answer).outcome == "verified"
+    assert yard.bus.state("approvals").all("approvals", Approval) == {}
+
+
 async def test_only_another_session_than_the_askers_answers(yard: Yard) -> None:
     same = Principal(session=AGENT.session, role="operator", client="cli", uid=0)
     await yard.call("flood", AGENT)
