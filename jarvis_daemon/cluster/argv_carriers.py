@@ -94,9 +94,10 @@ _CARRIERS: Final = frozenset(
     ]
 )
 """Programs among whose arguments another command may stand."""
-_SHELLS: Final = frozenset(
-    ["sh", "bash", "dash", "ash", "zsh", "ksh", "mksh", "fish", "csh", "tcsh", "rbash", ".", "source"]
-)
+_SHELLS: Final = frozenset([
+    "sh", "bash", "dash", "ash", "zsh", "ksh", "mksh", "fish", "csh", "tcsh", "rbash", ".", "source", "yash", "posh",
+    "lksh", "oksh", "ksh93", "bash-static", "zsh-static", "sash", "static-sh", "mksh-static", "nu",
+])  # fmt: skip
 _HIDING: Final = frozenset(
     [
         "screen",
@@ -115,12 +116,48 @@ _HIDING: Final = frozenset(
         "vim",
         "emacs",
         "ed",
+        "red",
+        "ex",
+        "view",
+        "rvim",
+        "rview",
+        "nvim",
+        "editor",
+        "make",
+        "gmake",
+        "npx",
+        "pwsh",
+        "dc",
+        "java",
+        "mysql",
+        "mariadb",
+        "mysqladmin",
+        "mariadb-admin",
+        "psql",
+        "dropdb",
+        "mongo",
+        "mongosh",
+        "redis-cli",
+        "valkey-cli",
+        "influx",
     ]
 )
 _INTERPRETERS: Final = re.compile(
     r"(python|pypy|perl|ruby|node|nodejs|php|lua|tclsh|wish|awk|gawk|mawk|nawk|m4|guile|julia|r|rscript|deno|bun|ocaml"
-    r"|ghci|jshell|groovy|scala|racket|ipython|bpython|sqlite)[0-9.]*"
+    r"|ghci|jshell|groovy|scala|racket|ipython|bpython|sqlite|luajit|gjs|qjs|erl|elixir|sbcl|clisp|raku|micropython"
+    r"|original-awk|goawk)[0-9.]*(-.*|m|d)?|(vim|emacs)[.-].*"
 )
+_LOADER: Final = re.compile(r"ld(-linux.*|-musl.*|-[0-9.]+)?\.so[0-9.]*")
+"""The dynamic loader: it runs the program that it is given."""
+_BY_OPTION: Final = frozenset([
+    "git", "tar", "bsdtar", "rsync", "scp", "sftp", "zip", "apt", "apt-get", "aptitude", "dpkg", "man", "less", "more",
+    "tcpdump", "split", "sort", "wget", "curl", "nmap", "cpio", "logrotate", "rclone", "openssl", "ffmpeg", "borg",
+    "restic", "ip6tables-apply", "iptables-apply",
+])  # fmt: skip
+"""Programs that run what one of their options or settings says."""
+_OF_PACKAGES: Final = frozenset(["apt", "apt-get", "aptitude", "dpkg"])
+_SED_RUNS: Final = re.compile(r"(^|[;{}\n/0-9$,!])\s*[eWw]($|[\s;}])|[eEsS].*[/|,#@:!][gpiImM0-9]*[ew]($|[\s;}])")
+"""A script of sed whose command ``e`` runs a program or whose ``w`` writes a file, as far as that can be seen."""
 _ONLY_BY_VERB: Final = {"pct": "exec", "qm": "guest", "machinectl": "shell"}
 """Of these programs only one verb carries a command."""
 HIDDEN: Final = "what it would run is hidden in a program or script"
@@ -167,6 +204,16 @@ def _inside(words: Vector) -> Iterator[Vector | str]:
     elif program in _HIDING or _INTERPRETERS.fullmatch(program):
         if not _tells_only(args):
             yield HIDDEN
+    elif program in {"sed", "gsed"}:
+        if "--sandbox" not in args and any(_SED_RUNS.search(arg) for arg in _scripts(args)):
+            yield HIDDEN
+    elif program in _BY_OPTION:
+        for arg in args:
+            yield from _of_setting(arg)
+        if program not in _OF_PACKAGES:  # what follows -y there is the name of a package
+            yield from _after_options(args)
+    elif _LOADER.fullmatch(program):
+        yield from (args[index:] for index in range(len(args)))
     elif program in _CARRIERS and _ONLY_BY_VERB.get(program, "") in ("", *args):
         for index, arg in enumerate(args):
             yield from _of_argument(arg, args[index:])
@@ -175,10 +222,38 @@ def _inside(words: Vector) -> Iterator[Vector | str]:
 def _of_argument(arg: str, tail: Vector) -> Iterator[Vector | str]:
     if valued := re.fullmatch(r"(?:--[A-Za-z-]+=|-[A-Za-z])(.+)", arg, re.DOTALL):
         yield from _of_text(valued[1])
+        yield from _of_setting(valued[1])
+        for at in range(1, min(len(arg), 8)):  # bundled: -vSTEXT
+            if not arg.startswith("--") and arg[1 : at + 1].isalpha() and re.search(r"\s", arg):
+                yield from _of_text(arg[at + 1 :])
     elif not arg.startswith("-"):
         if re.search(r"[\s;&|<>$`]", arg):
             yield from _of_text(arg)
+        yield from _of_setting(arg)
         yield tail
+
+
+def _of_setting(arg: str) -> Iterator[Vector | str]:
+    """``name=text``, as often as there is a ``=``: the text may be a command."""
+    parts = arg.split("=")
+    for index in range(1, min(len(parts), 5)):
+        text = "=".join(parts[index:]).lstrip("!|: ")
+        if text:
+            yield from _of_text(text) if re.search(r"[\s;&|<>$`]", text) else [(text,)]
+
+
+def _after_options(args: Vector) -> Iterator[Vector | str]:
+    """An option's value that is a command: ``-e 'rm x'``, ``-z /bin/rm``, ``+!rm``."""
+    for index, arg in enumerate(args):
+        if arg.startswith(("+!", "-!")):
+            yield from _of_text(arg[2:])
+        elif index and args[index - 1].startswith("-") and "=" not in arg and not arg.startswith("-"):
+            yield from _of_text(arg.lstrip("!|")) if re.search(r"\s", arg) else [(arg,)]
+
+
+def _scripts(args: Vector) -> list[str]:
+    """What may be a script of sed: anything but names of files by their path."""
+    return [re.sub(r"^(-[a-zA-Z]*e|--expression=)", "", arg) for arg in args if not arg.startswith(("/", "./"))]
 
 
 def _of_shell(args: Vector) -> Iterator[Vector | str]:

@@ -42,8 +42,10 @@ VITAL_UNIT: Final = re.compile(
     r"|dropbear|dbus.*)(@.*)?(\.(service|socket|target|timer|path))?"
 )
 _VITAL_PATH: Final = re.compile(
-    r"(^|=)/+(dev/(?!null$|stdout$|stderr$)|etc/(pve|corosync|network|ssh|fstab|passwd|shadow|sudoers|crypttab)"
-    r"|boot(/|$)|proc/sys|sys/|var/lib/(pve-cluster|vz|lxc)|root/\.ssh)|/\.ssh/|/\.\.(/|$)|/{2}|/\./"
+    r"(^|^-[A-Za-z]+|[=:\s])/+(dev/(?!null$|stdout$|stderr$)|boot(/|$)|proc/sys|sys/|var/lib/(pve-cluster|vz|lxc)"
+    r"|etc/(pve|corosync|network|ssh|fstab|passwd|shadow|sudoers|crypttab|systemd|cron|ld\.so|pam|hosts|hostname)"
+    r"|(etc|usr|var|bin|sbin|lib|lib64|root|home|usr/(bin|sbin|lib))/*$)"
+    r"|(^|[/=\s])\.ssh(/|$)|(^|[/=])\.\.(/|$)|(?<!:)/{2}|/\./"
 )
 _LOOKING: Final = frozenset(["status", "is-active", "is-enabled", "is-failed", "show", "cat", "list-dependencies"])
 _PLAIN_OPTIONS: Final = frozenset(["--no-pager", "--full", "-l", "--plain", "--no-legend", "--all", "-a"])
@@ -97,6 +99,14 @@ _POWER_VERBS: Final = frozenset(
         "emergency.target",
         "shutdown.target",
         "kexec.target",
+        "ctrl-alt-del.target",
+        "runlevel0.target",
+        "runlevel1.target",
+        "runlevel6.target",
+        "systemd-reboot.service",
+        "systemd-poweroff.service",
+        "systemd-halt.service",
+        "systemd-kexec.service",
     ]
 )
 
@@ -122,12 +132,38 @@ _WRITERS: Final = frozenset(
         "tar",
         "unzip",
         "cpio",
+        "curl",
+        "wget",
+        "scp",
+        "sftp",
+        "sort",
+        "split",
+        "patch",
+        "qemu-img",
+        "7z",
     ]
 )
 
 
 def _vital_file(program: str, args: Sequence[str]) -> bool:
     return program in _WRITERS and any(_VITAL_PATH.search(arg) for arg in args)
+
+
+def _empties(program: str, args: Sequence[str]) -> bool:
+    """Copying nothing over a file loses it as surely as deleting it; so does moving it into nothing."""
+    return program in {"cp", "mv", "install", "ln"} and "/dev/null" in args
+
+
+def _vacuums(program: str, args: Sequence[str]) -> bool:
+    """Long options may be abbreviated."""
+    return program == "journalctl" and any(arg.startswith("--va") for arg in args)
+
+
+def _removes_by_sign(program: str, args: Sequence[str]) -> bool:
+    """``apt install x-`` removes x."""
+    return program in {"apt", "apt-get", "aptitude"} and any(
+        arg.endswith(("-", "_")) and not arg.startswith("-") for arg in args
+    )
 
 
 _IP_OBJECTS: Final = frozenset(["address", "addr", "link", "route", "neigh", "rule", "maddress"])
@@ -156,7 +192,7 @@ def _firewall(program: str, args: Sequence[str]) -> bool:
 
 def _kills(program: str, args: Sequence[str]) -> bool:
     if program == "kill":
-        return not {"1", "-1", "0", "+1", "01"}.isdisjoint(args) or "--" in args
+        return "--" in args or any(re.fullmatch(r"[-+]?0*1|\+?0+", arg) for arg in args)
     return program in {"pkill", "killall", "killall5", "skill", "slay", "xkill"}
 
 
@@ -177,13 +213,17 @@ def _copies(program: str, args: Sequence[str]) -> bool:
 
 
 DENIALS: Final = (
-    _programs("deletes files", "rm rmdir unlink shred srm wipe trash"),
+    _programs("deletes files", "rm rmdir unlink shred srm wipe trash truncate fallocate tmpreaper tmpwatch"),
     _programs("writes raw devices", "dd dcfldd ddrescue blkdiscard hdparm nvme sg_format badblocks partclone"),
+    Denial("empties a file", _empties),
+    Denial("deletes the journal", _vacuums),
+    _verbs("throws away work", "git", "clean reset rm"),
     Denial("makes or mends a file system", _makes_file_system),
+    _but("changes a Btrfs", "btrfs", "help version"),
     _programs(
         "changes partitions or the boot",
         "wipefs fdisk sfdisk cfdisk gdisk sgdisk cgdisk parted partprobe cryptsetup proxmox-boot-tool grub-install"
-        " efibootmgr bcache kpartx",
+        " efibootmgr bcache kpartx grub-reboot grub-set-default grub2-install bootctl",
     ),
     _but(
         "changes or destroys a VM", "qm",
@@ -220,27 +260,35 @@ DENIALS: Final = (
     ),
     _but("destroys backups", "proxmox-backup-client", "list snapshots catalog status version help"),
     _programs("destroys backups", "proxmox-backup-manager"),
+    _verbs(
+        "destroys copies", "restic borg rclone",
+        "forget prune delete purge sync move cleanup deletefile rmdirs compact",
+    ),
     _programs(
         "takes the node down",
-        "reboot shutdown halt poweroff init telinit kexec rtcwake pm-suspend pm-hibernate ipmitool",
+        "reboot shutdown halt poweroff init telinit kexec rtcwake pm-suspend pm-hibernate ipmitool ipmipower"
+        " ipmi-chassis bmc-device racadm",
     ),
     Denial("takes the node down", _power),
     Denial("acts on a vital service", _vital_unit),
     _programs(
         "cuts the network", "ifdown ifup ifreload ifconfig nmcli brctl ovs-vsctl tc netplan route ethtool iw"
+        " dhclient dhcpcd networkctl wg-quick rfkill ifenslave ipset conntrack"
     ),
     Denial("cuts the network", _network),
     Denial("changes the firewall", _firewall),
     _programs("changes the firewall", "ufw firewall-cmd iptables-restore ip6tables-restore"),
     _programs(
         "changes accounts",
-        "passwd chpasswd useradd userdel usermod groupdel visudo deluser adduser vipw chsh ssh-keygen ssh-copy-id",
+        "passwd chpasswd useradd userdel usermod groupdel visudo deluser adduser vipw chsh ssh-keygen ssh-copy-id"
+        " gpasswd chage addgroup delgroup groupadd groupmod newusers vigr sudoedit",
     ),
     _programs("changes rights", "chown chmod chattr setfacl chgrp"),
     _verbs(
         "removes packages", "apt apt-get aptitude dpkg",
         "remove purge autoremove autopurge -r -P --remove --purge --force-all --auto-remove --autoremove",
     ),
+    Denial("removes packages by a sign", _removes_by_sign),
     _programs("acts on the kernel", "sysctl modprobe rmmod insmod depmod update-grub update-initramfs"),
     _programs("changes mounts", "swapoff swapon losetup fuser pivot_root chroot unshare nsenter zfs-mount"),
     _programs("changes what runs later", "crontab at batch systemd-tmpfiles systemd-run"),
@@ -248,7 +296,19 @@ DENIALS: Final = (
     Denial("deletes what it finds", _find),
     Denial("deletes while it copies", _copies),
     Denial("writes a vital file", _vital_file),
-    _verbs("destroys containers", "docker podman nerdctl docker-compose", "rm rmi prune down kill run exec"),
+    _programs(
+        "changes containers past Proxmox",
+        "lxc-destroy lxc-stop lxc-execute lxc-copy lxc-snapshot lxc-freeze",
+    ),
+    _verbs(
+        "destroys what a cluster of containers runs", "kubectl crictl ctr nomad", "delete drain exec rm rmi run"
+    ),
+    _verbs("asks the system bus", "busctl", "call set-property emit"),
+    _programs("asks the system bus", "dbus-send gdbus"),
+    _verbs(
+        "destroys containers", "docker podman nerdctl docker-compose",
+        "rm rmi remove prune down kill run exec reset create",
+    ),
 )  # fmt: skip
 
 

@@ -16,6 +16,21 @@ from jarvis_daemon.tools import Tier
 EXAMPLES: dict[str, tuple[list[str], list[str]]] = {
     "deletes files": (["rm -rf /", "rm x", "rmdir x", "unlink x", "shred -u x"], ["ls rm", "stat rm.txt", "rma x"]),
     "writes raw devices": (["dd if=/dev/zero of=/dev/sda", "blkdiscard /dev/sda"], ["ddate", "lsblk -o NAME"]),
+    "empties a file": (["cp /dev/null /srv/x", "mv /srv/x /dev/null"], ["cp a b", "diff x /dev/null"]),
+    "deletes the journal": (["journalctl --vacuum-size=1", "journalctl --vac-time=1"], ["journalctl -n 5 -u x"]),
+    "throws away work": (["git clean -fdx", "git -C /x reset --hard"], ["git status", "git -C /x pull"]),
+    "changes a Btrfs": (["btrfs subvolume delete /x", "btrfs sub del /x"], ["btrfs version"]),
+    "destroys copies": (
+        ["restic forget x", "borg prune x", "rclone sync a b"],
+        ["restic snapshots", "rclone ls a"],
+    ),
+    "removes packages by a sign": (
+        ["apt-get install corosync-", "apt install -y pve-manager-"],
+        ["apt-get install htop", "apt install -y parted", "apt-get install -y screen"],
+    ),
+    "changes containers past Proxmox": (["lxc-destroy -n 101", "lxc-stop -n 101"], ["lxc-info -n 101"]),
+    "destroys what a cluster of containers runs": (["kubectl delete pod x", "crictl rm x"], ["kubectl get pods"]),
+    "asks the system bus": (["busctl call a b c Reboot", "dbus-send --system x"], ["busctl list"]),
     "makes or mends a file system": (
         ["mkfs /dev/sda", "mkfs.ext4 /dev/sda", "mkswap x", "umount /mnt", "mount -a", "mount.nfs a b"],
         ["findmnt", "mkfsx", "mountpoint /mnt"],
@@ -278,10 +293,63 @@ def test_upper_case_paths_and_quotes_change_nothing(positive: tuple[str, str], r
         "sh -c 'sh -c \"sh -c reboot\"'",
         "busybox reboot",
         "PATH=/x rm y",
+        "env '-vSrm -rf /'",
+        "ssh -o 'ProxyCommand=rm -rf /' x",
+        "ssh '-oProxyCommand=rm -rf /' x",
+        "git -c 'core.pager=rm -rf /' log",
+        "git -c 'alias.x=!rm -rf /x' x",
+        "tar cf x y --checkpoint=1 '--checkpoint-action=exec=rm -rf /x'",
+        "tar xf x.tar --to-command=reboot",
+        "tar -I reboot -cf a b",
+        "rsync -e 'sh -c reboot' a b:",
+        "apt-get -o 'DPkg::Pre-Invoke::=rm -rf /x' update",
+        "split --filter=reboot x",
+        "tcpdump -z reboot",
+        "man -P 'rm -rf /x' ls",
+        "less '+!reboot' x",
+        "sed '1e rm -rf /' x",
+        "sed 's/a/rm x/e' x",
+        "sed -n '/x/w /etc/passwd' y",
+        "/lib64/ld-linux-x86-64.so.2 /bin/rm -rf /x",
+        "perl5.36-x86_64-linux-gnu -e x",
+        "vim.tiny -c x",
+        "ksh93 -c reboot",
+        "mysql -e 'drop database x'",
+        "cp x -t/etc/pve",
+        "cp x ../etc/ssh/sshd_config",
+        "tee .ssh/authorized_keys",
+        "mv /etc /etc2",
+        "curl -o /etc/ssh/sshd_config http://x/",
+        "wget -O/etc/passwd http://x/",
+        "truncate -s 0 /srv/x",
+        "systemctl start ctrl-alt-del.target",
+        "systemctl start runlevel6.target",
+        "docker volume remove x",
+        "kill -9 -01",
     ],
 )
 def test_what_hides_or_smuggles_is_black(command: str) -> None:
     assert judge(shlex.split(command)).tier is Tier.BLACK
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "git log --format=%h",
+        "tar czf /srv/x.tgz /srv/x",
+        "rsync -avz /srv/x nas:/srv/x",
+        "curl -s http://localhost:9090/x",
+        "wget -O /tmp/x https://example.org/y",
+        "sed -i 's/old/new/g' /srv/x",
+        "sed 's/here/there/' x",
+        "docker restart x",
+        "kill -9 4711",
+        "sort -k 2 x",
+        "make --version",
+    ],
+)
+def test_everyday_work_is_red(command: str) -> None:
+    assert judge(shlex.split(command)).tier is Tier.RED
 
 
 @settings(max_examples=300, deadline=None)
