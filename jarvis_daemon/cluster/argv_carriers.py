@@ -95,8 +95,8 @@ _CARRIERS: Final = frozenset(
 )
 """Programs among whose arguments another command may stand."""
 _SHELLS: Final = frozenset([
-    "sh", "bash", "dash", "ash", "zsh", "ksh", "mksh", "fish", "csh", "tcsh", "rbash", ".", "source", "yash", "posh",
-    "lksh", "oksh", "ksh93", "bash-static", "zsh-static", "sash", "static-sh", "mksh-static", "nu",
+    "sh", "bash", "dash", "ash", "zsh", "ksh", "mksh", "fish", "csh", "tcsh", "rbash", ".", "source", "yash",
+    "posh", "lksh", "oksh", "ksh93", "bash-static", "zsh-static", "sash", "static-sh", "mksh-static", "nu",
 ])  # fmt: skip
 _HIDING: Final = frozenset(
     [
@@ -150,9 +150,9 @@ _INTERPRETERS: Final = re.compile(
 _LOADER: Final = re.compile(r"ld(-linux.*|-musl.*|-[0-9.]+)?\.so[0-9.]*")
 """The dynamic loader: it runs the program that it is given."""
 _BY_OPTION: Final = frozenset([
-    "git", "tar", "bsdtar", "rsync", "scp", "sftp", "zip", "apt", "apt-get", "aptitude", "dpkg", "man", "less", "more",
-    "tcpdump", "split", "sort", "wget", "curl", "nmap", "cpio", "logrotate", "rclone", "openssl", "ffmpeg", "borg",
-    "restic", "ip6tables-apply", "iptables-apply",
+    "git", "tar", "bsdtar", "rsync", "scp", "sftp", "zip", "apt", "apt-get", "aptitude", "dpkg", "man", "less",
+    "more", "tcpdump", "split", "sort", "wget", "curl", "nmap", "cpio", "logrotate", "rclone", "openssl", "ffmpeg",
+    "borg", "restic", "ip6tables-apply", "iptables-apply",
 ])  # fmt: skip
 """Programs that run what one of their options or settings says."""
 _OF_PACKAGES: Final = frozenset(["apt", "apt-get", "aptitude", "dpkg"])

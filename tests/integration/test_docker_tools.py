@@ -103,6 +103,32 @@ async def test_a_protected_container_is_one_tier_graver(house: NodeHouse) -> Non
     assert (await house.plan("stop_docker_container", **traefik)).tier == "black"
 
 
+async def test_the_host_of_a_container_counts_however_it_is_protected(house: NodeHouse) -> None:
+    management = next(g for g in house.guests.values() if g.name == "management")
+    protected = house.settings.tools.protected
+    for entry in (str(management.vmid), management.id):
+        protected.append(entry)
+        assert (await house.plan("stop_docker_container", **GRAFANA)).tier == "black", entry
+        protected.remove(entry)
+
+
+async def test_a_container_on_a_guest_that_is_hands_off_is_left_alone(house: NodeHouse) -> None:
+    entity = house.room.scene.inventory.guests.entities[
+        next(g.id for g in house.guests.values() if g.name == "management")
+    ]
+    before, entity.tags = entity.tags, [*entity.tags, "no-jarvis"]
+    outcome = await house.call("restart_docker_container", AGENT, **GRAFANA)
+    entity.tags = before
+    assert (outcome.outcome, outcome.code, outcome.tier) == ("refused", "forbidden", "black")
+
+
+async def test_the_act_goes_to_the_container_that_was_seen(house: NodeHouse, docker: DockerHost) -> None:
+    """By its id: one that took over the name meanwhile is another."""
+    await house.call("restart_docker_container", **GRAFANA)
+    post = [r for r in docker.requests if r.startswith("POST")][-1]
+    assert f"/containers/{docker.containers['grafana'].id}/restart" in post
+
+
 async def test_a_host_that_is_down_is_told_as_not_known(house: NodeHouse) -> None:
     guest = house.lab.world.docker["management"].guest
     guest.stop()

@@ -231,6 +231,34 @@ async def test_tiers_of_commands(house: NodeHouse, node: str, command: str, tier
     assert (plan.outcome, plan.tier) == ("planned", tier)
 
 
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [
+        ("qm stop 110", "vmid"), ("qm stop 110", "guest"), ("pct reboot 110", "name"), ("lxc-info -n 110", "tag"),
+        ("qm guest exec 110 -- echo x", "vmid"), ("echo --vm=110", "vmid"),
+    ],
+)  # fmt: skip
+async def test_a_command_reaches_no_guest_that_is_protected(house: NodeHouse, command: str, name: str) -> None:
+    guest = next(iter(house.room.scene.inventory.guests.entities.values()))
+    exact = command.replace("110", str(guest.vmid))
+    assert (await house.plan("execute_ssh", node="pve", command=exact)).tier == "red"
+    entry = {"vmid": str(guest.vmid), "guest": guest.id, "name": guest.name, "tag": "tag:precious"}[name]
+    tags, guest.tags = guest.tags, ["precious"]
+    house.settings.tools.protected.append(entry)
+    plan = await house.plan("execute_ssh", node="pve", command=exact)
+    outcome = await house.call("execute_ssh", AGENT, node="pve", command=exact)
+    house.settings.tools.protected.remove(entry)
+    guest.tags = ["no-jarvis"]
+    tagged = await house.plan("execute_ssh", node="pve", command=exact)
+    guest.tags = tags
+    assert (plan.tier, outcome.code, tagged.tier) == ("black", "forbidden", "black")
+
+
+async def test_a_command_reaches_no_service_that_is_protected(house: NodeHouse) -> None:
+    plan = await house.plan("execute_ssh", node="pve", command="systemctl stop filebrowser.service")
+    assert (plan.tier, "filebrowser is protected" in plan.effects) == ("black", True)
+
+
 async def test_a_command_that_looks_runs_at_once_and_its_answer_is_tainted(house: NodeHouse) -> None:
     outcome = await house.call("execute_ssh", node="pve", command="uname -a")
     assert (outcome.outcome, outcome.tainted, outcome.result["exit_code"]) == ("verified", True, 0)

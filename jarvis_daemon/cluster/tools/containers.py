@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from jarvis_daemon.cluster.docker import Docker, container_path, unframed
-from jarvis_daemon.cluster.tools.hands import Hands, NodeRef
+from jarvis_daemon.cluster.tools.hands import HANDS_OFF, Hands, NodeRef
 from jarvis_daemon.protocol.errors import JarvisError
 from jarvis_daemon.protocol.text import clean, clean_block
 from jarvis_daemon.tools import Act, Context, Target, Tier, ToolSpec, Undo, Verdict
@@ -129,7 +129,7 @@ def _spec(tools: _Containers, verb: Verb, tier: Tier, text: str) -> ToolSpec:
 
 class _Containers:
     def __init__(self, hands: Hands) -> None:
-        self._scene = hands.scene
+        self._hands, self._scene = hands, hands.scene
         self._docker = Docker(hands.scene.settings, hands.scene.ssh)
 
     # --- reads -------------------------------------------------------------------------------------------
@@ -183,7 +183,7 @@ class _Containers:
         """The container as Docker tells it now; its identity is its id, so one made anew is another."""
         told = await self._look(args.node, args.container)
         name = clean(str(told.get("Name", args.container)).lstrip("/"), limit=128)
-        guest = next((g for g in self._scene.inventory.guests.entities.values() if g.name == args.node), None)
+        host = self._host(args.node)
         return Target(
             f"container:{args.node}/{name}",
             f"{name} on {args.node}",
@@ -192,9 +192,20 @@ class _Containers:
             vmid=None,
             node=args.node,
             observed_at=self._scene.clock.now(),
-            labels=(name, args.node, *([f"tag:{tag}" for tag in guest.tags] if guest else [])),
-            facts={"before": told},
+            labels=(name, args.node, *_names_of(host)),
+            facts={"before": told, "host": host},
         )
+
+    def _host(self, ref: str) -> Target | None:
+        """The guest that Docker runs on, by name or vmid; None where it is no guest. Raises ``ambiguous``."""
+        if ref in self._scene.inventory.nodes.entities or f"node:{ref}" in self._scene.inventory.nodes.entities:
+            return None
+        try:
+            return self._hands.guest_target(ref)
+        except JarvisError as error:
+            if error.code != "not_found":
+                raise
+            return None
 
     def risk(self, verb: Verb) -> Callable[[Any, Target, Context], Risk]:
         def risk(args: ContainerArgs, target: Target, ctx: Context) -> Risk:
@@ -203,7 +214,11 @@ class _Containers:
                 return Risk(refuse=f"{target.name} runs already")
             if verb == "stop" and not running:
                 return Risk(refuse=f"{target.name} is stopped already")
-            return Risk(effects=() if verb == "start" else ("it does not serve meanwhile",))
+            effects = () if verb == "start" else ("it does not serve meanwhile",)
+            host: Target | None = target.facts["host"]
+            if host is not None and f"tag:{HANDS_OFF}" in host.labels:
+                return Risk(Tier.BLACK, f"{host.name} is tagged {HANDS_OFF}", effects)
+            return Risk(effects=effects)
 
         return risk
 
@@ -214,7 +229,7 @@ class _Containers:
                 act,
                 f"{verb}s {target.name}",
                 args.node,
-                container_path(args.container, verb),
+                container_path(str(target.facts["before"].get("Id") or args.container), verb),
                 timeout_s=STOP_S + 30,
                 **query,
             )
@@ -244,6 +259,11 @@ class _Containers:
         if not isinstance(told, dict) or not isinstance(told.get("State"), dict):
             raise JarvisError("cluster_refused", f"Docker on {host} does not tell what {container} does")
         return told
+
+
+def _names_of(host: Target | None) -> tuple[str, ...]:
+    """By what a guest may be protected."""
+    return () if host is None else (host.id, host.name, str(host.vmid), *host.labels)
 
 
 def _running(told: dict[str, Any]) -> bool:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from typing import Annotated
 
 from msgspec import Meta
 
 from jarvis_daemon.cluster.argv_rules import Judged, judge, parse
-from jarvis_daemon.cluster.tools.hands import Hands, NodeRef
+from jarvis_daemon.cluster.tools.hands import HANDS_OFF, Hands, NodeRef
 from jarvis_daemon.cluster.tools.nodes_common import node_risk, online
 from jarvis_daemon.protocol.state import Node
 from jarvis_daemon.protocol.text import clean
 from jarvis_daemon.tools import Act, Context, Target, Tier, ToolSpec, Verdict
+from jarvis_daemon.tools.judge import is_protected
 from jarvis_daemon.tools.spec import Args, Output, Risk, Sentences
 
 
@@ -70,8 +72,32 @@ class _Shell:
             return Risk(effects=effects)
         if judged.tier is Tier.BLACK:
             return Risk(Tier.BLACK, judged.why, effects)
+        if guarded := self._guarded(judged.argv):
+            return Risk(Tier.BLACK, guarded, effects)
         of_node = node_risk(self._hands, target.name)
         return Risk(max(Tier.RED, of_node.tier), of_node.why, (*effects, "what it changes cannot be undone by me"))
+
+    def _guarded(self, argv: tuple[str, ...]) -> str:
+        """Why something named in the arguments is out of bounds: its own tool would ask for more than a command."""
+        words = {word.casefold() for arg in argv for word in (arg, *re.split(r"[^A-Za-z0-9_.-]+", arg)) if word}
+        words |= {word.removesuffix(".service") for word in words}
+        entries = {entry.strip() for entry in self._hands.scene.settings.tools.protected}
+        named = {entry.casefold() for entry in entries} | {
+            re.split("[:/]", entry)[-1].casefold() for entry in entries if not entry.startswith("tag:")
+        }
+        if found := sorted((words & named) - {""}):
+            return f"{found[0]} is protected"
+        for guest in self._hands.scene.inventory.guests.entities.values():
+            if words.isdisjoint({str(guest.vmid), guest.name.casefold()} - {""}):
+                continue
+            target = self._hands.guest_target(str(guest.vmid))
+            if self._hands.carries_us(target):
+                return f"{target.name} carries Jarvis itself"
+            if HANDS_OFF in guest.tags:
+                return f"{target.name} is tagged {HANDS_OFF}"
+            if is_protected(target, entries):
+                return f"{target.name} is protected"
+        return ""
 
     async def run(self, args: SshArgs, target: Target, act: Act) -> SshDone:
         node: Node = target.facts["node"]
