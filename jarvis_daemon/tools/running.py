@@ -16,6 +16,7 @@ from jarvis_daemon.bus.feed import FeedSeverity
 from jarvis_daemon.clock import Clock
 from jarvis_daemon.protocol import messages as m
 from jarvis_daemon.protocol.errors import JarvisError
+from jarvis_daemon.redact import redact
 from jarvis_daemon.store import Database, Store
 from jarvis_daemon.tools import idempotency
 from jarvis_daemon.tools.act import Act
@@ -224,7 +225,7 @@ class Runner:
     async def _note(self, job: Job, judged: Judgement, outcome: m.ToolOutcome) -> None:
         """Outcome, idempotency and feed in one transaction."""
         event = self._feed.make(
-            f"tool.{outcome.outcome}", outcome.text, severity=_SEVERITY.get(outcome.outcome, "info"),
+            f"tool.{outcome.outcome}", redact(outcome.text), severity=_SEVERITY.get(outcome.outcome, "info"),
             target=judged.target.id or None,
             data={"call": job.call_id, "tool": job.name, "by": job.principal, "outcome": outcome.outcome},
         )  # fmt: skip

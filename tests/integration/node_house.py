@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -121,6 +122,13 @@ class NodeHouse:
     @property
     def guests(self) -> dict[str, Guest]:
         return self.bus.state("cluster").all("guests", Guest)
+
+    async def tag(self, vmid: int, *tags: str) -> tuple[str, ...]:
+        """Tag a guest anew, and wait until the daemon has seen it; answers the tags it had."""
+        guest = self.lab.world.guests[vmid]
+        before, guest.spec = guest.spec.tags, dataclasses.replace(guest.spec, tags=tags)
+        await self.until(lambda: tuple(self.guests[f"guest:{vmid}"].tags) == tags)
+        return before
 
     async def until(self, what: Callable[[], Any], seconds: float = 20.0) -> Any:
         """Wait until ``what()`` is true, woken by each change of state."""

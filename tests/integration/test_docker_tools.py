@@ -113,12 +113,10 @@ async def test_the_host_of_a_container_counts_however_it_is_protected(house: Nod
 
 
 async def test_a_container_on_a_guest_that_is_hands_off_is_left_alone(house: NodeHouse) -> None:
-    entity = house.room.scene.inventory.guests.entities[
-        next(g.id for g in house.guests.values() if g.name == "management")
-    ]
-    before, entity.tags = entity.tags, [*entity.tags, "no-jarvis"]
+    vmid = next(g.vmid for g in house.guests.values() if g.name == "management")
+    before = await house.tag(vmid, "no-jarvis")
     outcome = await house.call("restart_docker_container", AGENT, **GRAFANA)
-    entity.tags = before
+    await house.tag(vmid, *before)
     assert (outcome.outcome, outcome.code, outcome.tier) == ("refused", "forbidden", "black")
 
 

@@ -88,6 +88,19 @@ async def test_tiers_of_acts_on_nodes(house: NodeHouse, name: str, node: str, ti
     assert ("Home carries Jarvis itself" in plan.effects) == (node == "Home")
 
 
+@pytest.mark.parametrize("entry", ["no-jarvis", "tag:precious", "guest:{}"])
+async def test_no_node_is_emptied_of_a_guest_that_is_kept(house: NodeHouse, entry: str) -> None:
+    """Neither by draining it nor by updating it: an agent's call is refused, whatever kind of entry keeps it."""
+    vmid = next(v for v, g in sorted(house.lab.world.guests.items()) if g in house.lab.world.guests_on("agent"))
+    tools = ("drain_node", "apply_updates")
+    assert [(await house.plan(tool, node="agent")).tier for tool in tools] == ["red", "red"]
+    await house.tag(vmid, entry if entry == "no-jarvis" else "precious")
+    house.settings.tools.protected.append(entry.format(vmid))
+    for tool in tools:
+        outcome = await house.call(tool, AGENT, node="agent")
+        assert (outcome.code, outcome.tier) == ("forbidden", "black"), outcome
+
+
 async def test_what_cannot_be_taken_back_is_told_or_refused(house: NodeHouse) -> None:
     own = await house.plan("shutdown_node", node="Home")
     assert (own.outcome, "carries Jarvis itself" in own.text) == ("refused", True)

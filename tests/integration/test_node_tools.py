@@ -239,19 +239,27 @@ async def test_tiers_of_commands(house: NodeHouse, node: str, command: str, tier
     ],
 )  # fmt: skip
 async def test_a_command_reaches_no_guest_that_is_protected(house: NodeHouse, command: str, name: str) -> None:
-    guest = next(iter(house.room.scene.inventory.guests.entities.values()))
+    guest = next(iter(house.guests.values()))
     exact = command.replace("110", str(guest.vmid))
     assert (await house.plan("execute_ssh", node="pve", command=exact)).tier == "red"
     entry = {"vmid": str(guest.vmid), "guest": guest.id, "name": guest.name, "tag": "tag:precious"}[name]
-    tags, guest.tags = guest.tags, ["precious"]
+    tags = await house.tag(guest.vmid, "precious")
     house.settings.tools.protected.append(entry)
     plan = await house.plan("execute_ssh", node="pve", command=exact)
     outcome = await house.call("execute_ssh", AGENT, node="pve", command=exact)
     house.settings.tools.protected.remove(entry)
-    guest.tags = ["no-jarvis"]
+    await house.tag(guest.vmid, "no-jarvis")
     tagged = await house.plan("execute_ssh", node="pve", command=exact)
-    guest.tags = tags
+    await house.tag(guest.vmid, *tags)
     assert (plan.tier, outcome.code, tagged.tier) == ("black", "forbidden", "black")
+
+
+async def test_a_secret_in_a_command_does_not_come_into_the_feed(house: NodeHouse) -> None:
+    outcome = await house.confirmed("execute_ssh", node="pve", command="nosuchprogram --password=hunter22")
+    told = [event.text for event in house.feed.topic.recent(0) or []]
+    assert outcome.outcome == "contradicted"
+    assert any("nosuchprogram --password=***" in text for text in told)
+    assert not any("hunter22" in text for text in told)
 
 
 async def test_a_command_reaches_no_service_that_is_protected(house: NodeHouse) -> None:

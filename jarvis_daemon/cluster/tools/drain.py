@@ -14,7 +14,7 @@ from msgspec import Meta
 
 from jarvis_daemon.cluster.shapes import parse_guest_config, parse_resources
 from jarvis_daemon.cluster.tools import migrate, power
-from jarvis_daemon.cluster.tools.hands import Hands, NodeRef
+from jarvis_daemon.cluster.tools.hands import HANDS_OFF, Hands, NodeRef
 from jarvis_daemon.cluster.tools.nodes_common import node_risk, running_guests
 from jarvis_daemon.cluster.tools.places import free_memory
 from jarvis_daemon.protocol.errors import JarvisError
@@ -60,6 +60,20 @@ def specs(hands: Hands) -> list[ToolSpec]:
     ]  # fmt: skip
 
 
+def labels_of(guests: list[Guest]) -> tuple[str, ...]:
+    """By what a node is protected through the guests on it."""
+    return tuple(label for g in guests for label in (str(g.vmid), g.name, g.id, *(f"tag:{t}" for t in g.tags)))
+
+
+def drain_risk(hands: Hands, node: str, guests: list[Guest]) -> Risk:
+    """Of emptying a node: BLACK too where one of its guests is for nobody but a person at a terminal."""
+    own = node_risk(hands, node)
+    if own.tier is Tier.BLACK:
+        return own
+    kept = next((g for g in guests if HANDS_OFF in g.tags), None)
+    return own if kept is None else Risk(Tier.BLACK, f"{kept.name} on it is tagged {HANDS_OFF}")
+
+
 class Drain:
     def __init__(self, hands: Hands) -> None:
         self._hands, self._scene = hands, hands.scene
@@ -68,8 +82,7 @@ class Drain:
         """A protected guest there protects the node too."""
         target = self._hands.node_target(args.node)
         guests = running_guests(self._scene, target.name)
-        labels = [label for g in guests for label in (str(g.vmid), g.name, g.id, *(f"tag:{t}" for t in g.tags))]
-        return replace(target, labels=tuple(labels))
+        return replace(target, labels=labels_of(guests))
 
     def risk(self, args: Any, target: Target, ctx: Context) -> Risk:
         node: Node = target.facts["node"]
@@ -84,7 +97,7 @@ class Drain:
             return Risk(
                 refuse=f"{locked[0].name} is locked ({locked[0].lock})", next="Wait for what holds the lock."
             )
-        own = node_risk(self._hands, node.name)
+        own = drain_risk(self._hands, node.name, guests)
         words = {
             "auto": "moves, or shuts down where no node can take it",
             "migrate": "moves",
@@ -100,6 +113,7 @@ class Drain:
         """One guest after the other. Raises at the first that does not go; those before it are gone."""
         gone: list[DrainedGuest] = []
         guests = running_guests(self._scene, node)
+        hands_off = {g.vmid for g in guests if HANDS_OFF in g.tags}
         for number, guest in enumerate(guests, start=1):
             act.progress(guest=guest.id, number=number, of=len(guests))
             target = await self._hands.live_target(str(guest.vmid))
@@ -108,6 +122,8 @@ class Drain:
                 continue
             if (risk := self._hands.guest_risk(target, disrupts=True)).refuse:
                 raise JarvisError("refused", risk.refuse, next=risk.next)
+            if HANDS_OFF in self._hands.now_of(target).tags and guest.vmid not in hands_off:
+                raise JarvisError("refused", f"{guest.name} was tagged {HANDS_OFF} meanwhile", next="Plan it anew.")
             goal = await self._goal(target, node) if how != "shutdown" else None
             if goal is not None:
                 moved = migrate.MigrateArgs(

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Final
 
-from jarvis_daemon.cluster.tools.drain import Drain, DrainedGuest
+from jarvis_daemon.cluster.tools.drain import Drain, DrainedGuest, drain_risk, labels_of
 from jarvis_daemon.cluster.tools.hands import GuestRef, Hands, NodeRef
 from jarvis_daemon.cluster.tools.health import Updates, parse_updates
-from jarvis_daemon.cluster.tools.nodes_common import node_risk, online, require_success, running_guests
+from jarvis_daemon.cluster.tools.nodes_common import online, require_success, running_guests
 from jarvis_daemon.protocol.errors import JarvisError
 from jarvis_daemon.protocol.state import Guest, Node
 from jarvis_daemon.tools import Act, Context, Target, Tier, ToolSpec, Verdict
@@ -64,8 +64,7 @@ class _Updates:
         if args.node is not None:
             target = self._hands.node_target(args.node)
             online(self._hands, target.name)
-            guests = running_guests(self._scene, target.name)
-            target = replace(target, labels=tuple(label for g in guests for label in (str(g.vmid), g.name)))
+            target = replace(target, labels=labels_of(running_guests(self._scene, target.name)))
         else:
             target = await self._hands.live_target(args.guest or "", "ct")
             if target.facts["guest"].status != "running":
@@ -85,7 +84,7 @@ class _Updates:
         guests = running_guests(self._scene, target.name)
         if locked := [g for g in guests if g.lock]:
             return Risk(refuse=f"{locked[0].name} is locked ({locked[0].lock}), so the node cannot be drained")
-        own = node_risk(self._hands, target.name)
+        own = drain_risk(self._hands, target.name, guests)
         first = [f"{g.vmid} {g.name} moves away first, or shuts down" for g in guests]
         reboot = ["it wants a reboot afterwards: a new kernel comes"] if updates.reboot_after else []
         return Risk(max(Tier.RED, own.tier), own.why, (*first, *names[:SHOWN], *more, *reboot))
