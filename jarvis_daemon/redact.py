@@ -7,16 +7,21 @@ from typing import Any, Final
 
 _SECRETS: Final = re.compile(
     r"(PVEAPIToken=[^!\s]+![^=\s]+=)[^\s\"',}]+"
-    r"|((?:password|secret|ticket|token|authorization|api[_-]?key)[\"']?\s*[:=]\s*[\"']?)[^\s\"',}]{4,}"
-    r"|(://[^/\s:@]+:)[^@\s/]+(?=@)",
+    r"|((?:passw(?:or)?d|passphrase|secret|ticket|token|authorization|(?:api|private)[_-]?key)[\"']?\s*[:=]\s*[\"']?"
+    r"(?:(?:bearer|basic)\s+)?)[^\s\"',}]{4,}"
+    r"|(://[^/\s:@]+:)[^@\s/]+(?=@)"
+    r"|(--(?:passw(?:or)?d|passphrase|secret|token|api-?key)(?:\s+|\]\s\[)[\"']?)[^\s\"',}\]-][^\s\"',}\]]{3,}"
+    r"|(\bbearer\s+)[a-z0-9._~+/=-]{12,}",
     re.IGNORECASE,
 )
-_SECRET_NAMES: Final = re.compile(r"password|secret|ticket|token$|authorization|api[_-]?key", re.IGNORECASE)
+_SECRET_NAMES: Final = re.compile(
+    r"passw(or)?d|passphrase|secret|ticket|token$|authorization|(api|private)[_-]?key|^pin$", re.IGNORECASE
+)
 
 
 def redact(text: str) -> str:
     """Replace what looks like a secret: tokens, passwords, user info in URLs."""
-    return _SECRETS.sub(lambda match: f"{match[1] or match[2] or match[3]}***", text)
+    return _SECRETS.sub(lambda match: f"{next(kept for kept in match.groups() if kept)}***", text)
 
 
 def redact_tree(value: Any) -> Any:

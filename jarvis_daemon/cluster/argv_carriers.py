@@ -142,6 +142,28 @@ _HIDING: Final = frozenset(
         "influx",
     ]
 )
+_EVALUATING: Final = frozenset(
+    ["trap", "let", "compgen", "complete", "mapfile", "readarray", "bind", "enable", "hash", "alias", "jobs", "fc"]
+)
+"""Builtins of the login shell at the other end that run or evaluate what they are given, quoted or not."""
+_SUBSCRIPTS: Final = frozenset(
+    [
+        "test",
+        "[",
+        "[[",
+        "printf",
+        "declare",
+        "typeset",
+        "local",
+        "export",
+        "readonly",
+        "unset",
+        "read",
+        "wait",
+        "getopts",
+    ]
+)
+"""Builtins that evaluate the index of a variable: ``test -v 'a[$(x)]'``."""
 _INTERPRETERS: Final = re.compile(
     r"(python|pypy|perl|ruby|node|nodejs|php|lua|tclsh|wish|awk|gawk|mawk|nawk|m4|guile|julia|r|rscript|deno|bun|ocaml"
     r"|ghci|jshell|groovy|scala|racket|ipython|bpython|sqlite|luajit|gjs|qjs|erl|elixir|sbcl|clisp|raku|micropython"
@@ -201,6 +223,8 @@ def _inside(words: Vector) -> Iterator[Vector | str]:
     program, args = words[0].rpartition("/")[2].casefold(), words[1:]
     if program in _SHELLS:
         yield from _of_shell(args)
+    elif program in _EVALUATING or (program in _SUBSCRIPTS and any(re.search("[$`]", arg) for arg in args)):
+        yield HIDDEN
     elif program in _HIDING or _INTERPRETERS.fullmatch(program):
         if not _tells_only(args):
             yield HIDDEN

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from jarvis_daemon import logs
-from jarvis_daemon.redact import redact
+from jarvis_daemon.redact import redact, redact_tree
 
 
 @pytest.mark.parametrize(
@@ -48,3 +48,28 @@ def test_a_record_becomes_one_line_in_a_private_file(tmp_path: Path) -> None:
     assert "ValueError" in second["error"]
     assert "CANARY" not in path.read_text()
     assert oct(path.stat().st_mode)[-3:] == "600"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "curl -H Authorization: Bearer hunter22hunter22 http://x",
+        "x --password hunter22hunter22",
+        "exactly these arguments: [x] [--token] [hunter22hunter22]",
+        "passwd=hunter22hunter22",
+        "sent bearer hunter22hunter22",
+        "private_key: hunter22hunter22",
+    ],
+)
+def test_a_secret_is_taken_out_however_it_is_given(text: str) -> None:
+    assert "hunter22" not in redact(text)
+    assert (
+        redact("the token is wrong; the bearer token is missing")
+        == "the token is wrong; the bearer token is missing"
+    )
+
+
+def test_what_stands_under_a_secrets_name_goes_whole() -> None:
+    assert redact_tree({"passwd": "x", "pin": "1", "private_key": "y", "pinned": "no"}) == {
+        "passwd": "***", "pin": "***", "private_key": "***", "pinned": "no",
+    }  # fmt: skip

@@ -326,6 +326,13 @@ def test_upper_case_paths_and_quotes_change_nothing(positive: tuple[str, str], r
         "systemctl start runlevel6.target",
         "docker volume remove x",
         "kill -9 -01",
+        "trap 'rm -rf /x' EXIT",
+        "let 'a[$(reboot)]'",
+        "test -v 'a[$(reboot)]'",
+        "builtin printf -v 'a[`reboot`]' x",
+        "compgen -C reboot",
+        "jobs -x reboot",
+        "hash -p /bin/rm ls",
     ],
 )
 def test_what_hides_or_smuggles_is_black(command: str) -> None:
@@ -346,6 +353,8 @@ def test_what_hides_or_smuggles_is_black(command: str) -> None:
         "kill -9 4711",
         "sort -k 2 x",
         "make --version",
+        "test -e /srv/x",
+        "printf %s x",
     ],
 )
 def test_everyday_work_is_red(command: str) -> None:
