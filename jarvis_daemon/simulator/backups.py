@@ -32,6 +32,7 @@ class Order:
     duration_s: float | None = None
     user: str = "root@pam"
     notes: str | None = None
+    prunes: bool = True
 
 
 class Backups:
@@ -131,7 +132,8 @@ class Backups:
         yield 0.2, f"INFO: archive file size: {size / 2**30:.2f}GB"
         yield 0.1, f"INFO: Finished Backup of VM {guest.vmid} ({span(self._world.timeline.sim - sim)})"
         yield 0.0, f"INFO: Backup finished at {_clock(self._world.now)}"
-        prune(disk, guest.vmid)
+        if order.prunes:
+            prune(disk, guest.vmid)
         return None
 
     def _copy(self, order: Order, guest: Guest, disk: Disk, size: int, seconds: float) -> Script:

@@ -64,7 +64,15 @@ def vzdump(context: Context) -> str:
     actions.require_quorum(world, node.name)
     notes = values.get("notes-template")
     return world.backups.start(
-        Order(node.name, here, storage, values.get("mode", "snapshot"), user=context.user, notes=notes)
+        Order(
+            node.name,
+            here,
+            storage,
+            values.get("mode", "snapshot"),
+            user=context.user,
+            notes=notes,
+            prunes=values.get("remove", True) not in (False, "0", "False"),
+        )
     )
 
 

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from jarvis_daemon.simulator.backups import volume
 from jarvis_daemon.simulator.inventory import GIB
+from jarvis_daemon.simulator.storages import disk_of
 from tests.integration.guest_house import AGENT, GuestHouse
 from tests.integration.guest_tricks import Forgetful, changed
 
@@ -114,6 +116,20 @@ class TestBackups:
         assert gone.outcome == "verified"
         again = await house.do("delete_backup", backup=volid)
         assert (again.outcome, again.code) == ("refused", "not_found")
+
+    async def test_a_backup_prunes_no_older_one(self, house: GuestHouse) -> None:
+        """It is YELLOW: run often enough, pruning would delete every backup that is worth something."""
+        world = house.lab.world
+        disk = disk_of(world.disks, "externalhdd", world.guests[106].node)
+        assert disk is not None
+        old = [volume("externalhdd", world.guests[106], 1 << 20, 1.7e9 + day * 86400) for day in range(4)]
+        disk.volumes.extend(old)
+        try:
+            done = await house.do("run_backup", guest="homepage", storage="externalhdd")
+            assert done.outcome == "verified"
+            assert {v.volid for v in old} | {done.result["volid"]} <= {v.volid for v in disk.volumes}
+        finally:
+            disk.volumes[:] = [v for v in disk.volumes if v not in old]
 
     async def test_a_mode_that_stops_the_guest_is_red(self, house: GuestHouse) -> None:
         plan = await house.plan("run_backup", guest="gitea", mode="stop")

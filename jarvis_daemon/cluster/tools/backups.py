@@ -128,7 +128,7 @@ def _run_risk(hands: Hands) -> Any:
         known: list[StoredBackup] = target.facts["known"]
         if _too_full(storage, known):
             return Risk(refuse=f"{storage.name} has less room than the last backup of {target.name} took")
-        effects = [f"It goes to {storage.name}.", "The storage's own rules may prune older backups of it."]
+        effects = [f"It goes to {storage.name}.", "Older backups of it stay; the next backup job prunes them."]
         if _MODE_EFFECT[args.mode] and guest.status == "running":
             why = "; ".join(part for part in (common.why, f"mode {args.mode} disrupts it") if part)
             return Risk(max(Tier.RED, common.tier), why, (*effects, _MODE_EFFECT[args.mode], *common.effects))
@@ -149,7 +149,8 @@ def _run(hands: Hands) -> Any:
         more = {"notes_template": args.notes} if args.notes else {}
         done = await hands.task(
             act, f"backs up {target.name} ({target.vmid}) to {storage.name}", "vzdump", node=target.node,
-            vmid=target.vmid, storage=storage.name, mode=args.mode, **more,
+            vmid=target.vmid, storage=storage.name, mode=args.mode,
+            remove=False, **more,  # pruning deletes backups, and what deletes them is BLACK
         )  # fmt: skip
         result = BackupDone(
             upid=done.upid, status=done.status, exit_text=done.exit_text, duration_s=done.duration_s
