@@ -71,6 +71,7 @@ async def test_an_incident_survives_restarts_and_is_told_once(begin: Begin, lab:
 async def test_a_crash_while_nobody_watched_is_found(begin: Begin, lab: SimulatedHomelab) -> None:
     watched = await begin()
     await watched.until(lambda: watched.guests["guest:106"].status == "running")
+    await watched.next_beat()  # what was seen is remembered at the end of a beat
     watched = await begin(between=lambda: lab.fault("guest-crash", "homepage"))
     await watched.until(lambda: watched.open_on("guest-crashed", "guest:106"))
     assert watched.open_on("guest-crashed", "guest:104") is None  # jellyfin was stopped before

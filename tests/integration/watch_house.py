@@ -197,6 +197,15 @@ class Watched:
             None,
         )  # fmt: skip
 
+    async def next_beat(self) -> None:
+        """Wait for a further poll: beats follow one another, so the one before has ended and saved."""
+
+        def polled() -> float | None:
+            return next((s.polled_at for s in self.sources.values() if s.what == "resources"), None)
+
+        before = polled()
+        await self.until(lambda: polled() != before)
+
     async def first_picture(self) -> None:
         async with asyncio.timeout(15):
             await self.bus.state("cluster").settled.wait()
