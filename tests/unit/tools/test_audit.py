@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from jarvis_daemon.store import Database
@@ -39,6 +41,20 @@ async def test_a_missing_row_is_named(yard: Yard) -> None:
     await yard.store.write(lambda db: db.execute("delete from audit where id = 7"))
     found = await yard.room.audit.verify()
     assert (found.ok, found.broken_row) == (False, 7)
+
+
+async def test_a_chain_that_grows_meanwhile_is_whole(yard: Yard) -> None:
+    growing = asyncio.ensure_future(fill(yard, 300))
+    while not growing.done():
+        found = await yard.room.audit.verify()
+        assert found.ok, found.why
+
+
+async def test_an_emptied_table_is_not_whole(yard: Yard) -> None:
+    await fill(yard)
+    await yard.store.write(lambda db: db.execute("delete from audit"))
+    found = await yard.room.audit.verify()
+    assert (found.ok, found.broken_row) == (False, 1)
 
 
 async def test_a_cut_tail_is_seen_by_the_head(yard: Yard) -> None:
