@@ -261,10 +261,32 @@ class LogSettings(Section):
 
 
 class AutonomySettings(Section):
-    """What may be repaired without asking; carried for the remediation room."""
+    """How much is repaired without asking."""
 
-    level: Annotated[int, Field(ge=0, le=4)] = 2
-    """L0 observe, L1 alert, L2 recommend, L3 act and report, L4 act silently."""
+    level: Annotated[int, Field(ge=0, le=4)] | None = None
+    """L0 observe, L1 alert, L2 recommend, L3 act and report, L4 act silently. Where nothing is set: 2, and 3 where
+    the homelab is simulated. What `jarvis autonomy set` chose goes before it."""
+
+
+class RemediationSettings(Section):
+    """Bounds of what runbooks may do by themselves; they can be made tighter, never wider."""
+
+    enabled: bool = True
+    """False: nothing is judged, nothing is repaired."""
+    attempts: Annotated[int, Field(ge=1, le=3)] = 3
+    """Attempts at one fault within a day; then it is a person's."""
+    cool_down_factor: Annotated[float, Field(ge=1, le=24)] = 1.0
+    """Times the cool-downs of 10, 30 and 60 minutes."""
+    acts_per_hour: Annotated[int, Field(ge=0, le=6)] = 6
+    """More repairs in an hour are asked for."""
+    acts_per_day: Annotated[int, Field(ge=0, le=20)] = 20
+    """More repairs in a day are asked for."""
+    guests_at_once: Annotated[int, Field(ge=1, le=2)] = 2
+    """Repairs of guests, services or containers at the same time; of a node it is always one, and alone."""
+    ha_patience_s: Annotated[float, Field(ge=180, le=3600)] = 180.0
+    """How long PVE's own HA is left alone with a lost node."""
+    person_quiet_s: Annotated[float, Field(ge=300, le=86400)] = 600.0
+    """For so long after somebody else's task on a target nothing is done to it."""
 
 
 class Settings(Section):
@@ -281,6 +303,7 @@ class Settings(Section):
     uptime: UptimeSettings = UptimeSettings()
     log: LogSettings = LogSettings()
     autonomy: AutonomySettings = AutonomySettings()
+    remediation: RemediationSettings = RemediationSettings()
 
 
 @dataclass

@@ -26,6 +26,8 @@ class Principal:
     pid: int | None = None
     worker: str | None = None
     """Name of the worker, proved by its ticket."""
+    alone: str = ""
+    """Of a runbook: the gravest tier (``yellow``, ``red``) that this run may use without an approval."""
 
     def __str__(self) -> str:
         return f"{self.role}:{self.worker or self.client or self.session}"

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from jarvis_daemon.protocol.state import FeedEvent
+from jarvis_daemon.protocol.state import Check, FeedEvent, Repair
 
 PROTOCOL_MIN: Final = 1
 PROTOCOL_MAX: Final = 1
@@ -22,9 +22,10 @@ EVENT_QUEUE_MAX: Final = 1024
 DELTA_RING: Final = 256
 MAX_HZ_DEFAULT: Final = 1.0
 
-Role = Literal["operator", "viewer", "agent", "front", "worker"]
+Role = Literal["operator", "viewer", "agent", "front", "worker", "runbook"]
 """operator: the person; viewer: reads only (kiosk); agent: a model or MCP client; front: the process with
-the TCP port; worker: a process of the daemon's own, which needs a ticket."""
+the TCP port; worker: a process of the daemon's own, which needs a ticket; runbook: a repair, which is never a
+session."""
 
 
 class Message(msgspec.Struct, kw_only=True, omit_defaults=False):
@@ -323,6 +324,148 @@ class AuditVerifyResult(Message):
     why: str = ""
 
 
+class RunbookList(Message):
+    """All runbooks, the shipped ones and one's own, each with its hash, whether it is trusted, and its problem."""
+
+
+class RunbookInfo(Message):
+    name: str = ""
+    about: str = ""
+    condition: str = ""
+    scope: str = "report"
+    shipped: bool = False
+    trusted: bool = False
+    sha256: str = ""
+    path: str = ""
+    problem: str | None = None
+    """One sentence with file, line and the nearest known key, where it cannot be used."""
+    steps: list[str] = []
+    """A line each: ``start_vm guest={guest.vmid}``."""
+
+
+class RunbookListResult(Message):
+    runbooks: list[RunbookInfo] = []
+
+
+class RunbookShow(Message):
+    name: str = ""
+
+
+class RunbookShown(Message):
+    info: RunbookInfo = msgspec.field(default_factory=RunbookInfo)
+    text: str = ""
+    """The YAML as it stands in the file."""
+
+
+class RunbookTest(Message):
+    """What a runbook would do now, or would have done at a recorded incident: nothing is done.
+
+    ``incident``: a number; else ``target`` (entity id, or a name) as if its condition were seen there now.
+    """
+
+    name: str = ""
+    incident: str | None = None
+    target: str | None = None
+
+
+class RunbookTested(Message):
+    runbook: str = ""
+    target: str = ""
+    target_name: str = ""
+    replayed: bool = False
+    """True: the facts are those kept at the time of the decision; False: those of now."""
+    facts_at: float = 0.0
+    decision: str = ""
+    """``act`` ``ask`` ``hold`` ``refuse`` ``recommend`` ``report`` ``nothing``"""
+    text: str = ""
+    when: list[Check] = []
+    """The runbook's own preconditions."""
+    checks: list[Check] = []
+    """Each guardrail's verdict, in the order in which they are asked."""
+    steps: list[str] = []
+
+
+class RepairList(Message):
+    """Stories of repairs and refusals, the newest first; of one incident, or since a moment (Unix seconds)."""
+
+    since_at: float | None = None
+    incident: str | None = None
+    limit: int = 100
+
+
+class RepairListResult(Message):
+    repairs: list[Repair] = []
+
+
+class AutonomyPreview(Message):
+    """What would have been done at ``level`` since ``since_at``: from the stories that were kept."""
+
+    level: int = 3
+    since_at: float | None = None
+
+
+class AutonomyPreviewResult(Message):
+    level: int = 3
+    since_at: float = 0.0
+    would_have: list[Repair] = []
+    text: str = ""
+
+
+class NotifyLog(Message):
+    """Messages to people, the newest first; ``status`` picks some."""
+
+    limit: int = 50
+    status: Literal["queued", "sent", "failed"] | None = None
+
+
+class NotifyMessage(Message):
+    """One message on one channel. ``next_at``: when it is tried again."""
+
+    id: int = 0
+    channel: str = ""
+    kind: str = ""
+    severity: str = "info"
+    subject: str = ""
+    body: str = ""
+    status: Literal["queued", "sent", "failed"] = "queued"
+    held: str = ""
+    """Why it waits: ``quiet hours``, ``digest``, or the last error."""
+    created_at: float = 0.0
+    sent_at: float | None = None
+    next_at: float | None = None
+    attempts: int = 0
+
+
+class NotifyLogResult(Message):
+    messages: list[NotifyMessage] = []
+
+
+class NotifyTest(Message):
+    """Send a test message now; without ``channel`` on all of them."""
+
+    channel: str | None = None
+
+
+class NotifyTestResult(Message):
+    """Channel to what became of it: ``sent``, or one sentence."""
+
+    results: dict[str, str] = {}
+    ok: bool = False
+
+
+class DailyReport(Message):
+    """The health report of the last ``hours``; ``send``: also to the channels that get it."""
+
+    hours: float = 24.0
+    send: bool = False
+
+
+class DailyReportResult(Message):
+    subject: str = ""
+    text: str = ""
+    sections: dict[str, list[str]] = {}
+
+
 class DaemonStop(Message):
     """``marker``: leave the mark that keeps clients from starting the daemon again."""
 
@@ -445,6 +588,14 @@ CALLS: Final[dict[str, tuple[type[Message], type[Message] | None]]] = {
     "killswitch.set": (KillSwitchSet, None),
     "audit.list": (AuditList, None),
     "audit.verify": (AuditVerify, AuditVerifyResult),
+    "runbook.list": (RunbookList, RunbookListResult),
+    "runbook.show": (RunbookShow, RunbookShown),
+    "runbook.test": (RunbookTest, RunbookTested),
+    "repair.list": (RepairList, RepairListResult),
+    "autonomy.preview": (AutonomyPreview, AutonomyPreviewResult),
+    "notify.log": (NotifyLog, NotifyLogResult),
+    "notify.test": (NotifyTest, NotifyTestResult),
+    "report.daily": (DailyReport, DailyReportResult),
     "daemon.stop": (DaemonStop, Ok),
     "cancel": (Cancel, Ok),
     "drop": (Drop, Ok),

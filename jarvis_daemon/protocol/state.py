@@ -17,11 +17,11 @@ topic      collections (id -> entity)
 ========== ================================================================
 cluster    clusters, nodes, guests, storages, sources
 tasks      tasks
-incidents  incidents, silences
+incidents  incidents, silences, repairs
 services   services
 health     health
 clients    clients
-approvals  approvals, killswitch
+approvals  approvals, killswitch, autonomy
 presence   people               (later)
 voice      voice                (later)
 ========== ================================================================
@@ -71,6 +71,8 @@ class Cluster(Entity):
     pve_version: str | None = None
     endpoint: str | None = None
     """The endpoint that answered last, as ``https://host:port``."""
+    endpoints_total: int | None = None
+    """How many endpoints are configured."""
     endpoints_failed: dict[str, str] = msgspec.field(default_factory=dict)
     """Endpoints that do not answer now, each with one sentence."""
     missing_privileges: list[str] = msgspec.field(default_factory=list)
@@ -252,6 +254,96 @@ class Silence(Entity):
     maintenance: bool = False
 
 
+CheckVerdict = Literal["pass", "hold", "ask", "refuse"]
+"""pass: nothing against it; hold: later, by itself; ask: with a person's word; refuse: not while this is so."""
+
+
+class Check(msgspec.Struct, kw_only=True, omit_defaults=False):
+    """What one guardrail, or one precondition of a runbook, says, in one sentence."""
+
+    guardrail: str = ""
+    verdict: CheckVerdict = "pass"
+    text: str = ""
+
+
+class RepairStep(msgspec.Struct, kw_only=True, omit_defaults=False):
+    """One step of a runbook as it went: a tool call through the gate."""
+
+    tool: str = ""
+    text: str = ""
+    outcome: str = ""
+    """As of the gate; empty while it runs."""
+    call_id: str = ""
+    began_at: float = 0.0
+    ended_at: float | None = None
+    result: dict[str, Any] = msgspec.field(default_factory=dict)
+    """Of a read: the evidence, cut to what a person reads. Text from outside."""
+
+
+RepairStatus = Literal[
+    "holding", "refused", "recommended", "asking", "acting", "verifying", "repaired", "failed", "escalated",
+    "reported", "cancelled", "over",
+]  # fmt: skip
+"""holding, refused, recommended: judged again while the incident is open; asking: a step waits for the operator;
+acting, verifying: under way. The others are ends: repaired (two fresh samples), failed (tried again after its
+cool-down), escalated (handed to a person), reported (evidence gathered, nothing to repair), cancelled (kill switch, or
+the operator), over (the fault went away before anything was done)."""
+
+
+class Repair(Entity):
+    """One story: what was seen, decided, done and verified; or why nothing was done. Times are Unix seconds."""
+
+    METRICS = frozenset({"samples"})
+
+    incident: str = ""
+    """Number of the incident; empty where a guest was left alone without one."""
+    condition: str = ""
+    target: str = ""
+    target_name: str = ""
+    runbook: str = ""
+    level: int = 2
+    """The autonomy level that held for it."""
+    by: str = "watchman"
+    """``watchman``, or the operator who ran the runbook by hand."""
+    attempt: int = 0
+    """Counted once something was done; 0 before."""
+    status: RepairStatus = "holding"
+    severity: Severity = "warning"
+    seen: str = ""
+    seen_at: float = 0.0
+    decided: str = ""
+    decided_at: float | None = None
+    checks: list[Check] = msgspec.field(default_factory=list)
+    """The guardrails' verdicts at the decision."""
+    steps: list[RepairStep] = msgspec.field(default_factory=list)
+    samples: list[float] = msgspec.field(default_factory=list)
+    """When fresh facts showed it mended."""
+    next_at: float | None = None
+    """When it is tried again, where that is known."""
+    approval_id: str | None = None
+    ended_at: float | None = None
+    text: str = ""
+    """The whole of it in a sentence or two."""
+
+
+class Autonomy(Entity):
+    """How much is done without asking (one entity, ``autonomy:main``): L0 observe, L1 alert, L2 recommend,
+    L3 act and report, L4 act silently."""
+
+    level: int = 2
+    """As chosen."""
+    effective: int = 2
+    """What holds now: with one reachable endpoint at most 2."""
+    why: str = ""
+    """Why less holds than was chosen."""
+    conditions: dict[str, int] = msgspec.field(default_factory=dict)
+    """Condition -> its own level."""
+    targets: dict[str, int] = msgspec.field(default_factory=dict)
+    """Entity id -> its own level; it goes before that of a condition."""
+    since_at: float | None = None
+    by: str = ""
+
+
 class Service(Entity):
     """A worker or service the supervisor looks after."""
 
@@ -356,10 +448,12 @@ COLLECTIONS: Final[dict[str, tuple[str, type[Entity]]]] = {
     "tasks": ("tasks", Task),
     "incidents": ("incidents", Incident),
     "silences": ("incidents", Silence),
+    "repairs": ("incidents", Repair),
     "services": ("services", Service),
     "health": ("health", Health),
     "clients": ("clients", ClientInfo),
     "approvals": ("approvals", Approval),
     "killswitch": ("approvals", KillSwitchState),
+    "autonomy": ("approvals", Autonomy),
 }
 """collection -> (topic, struct)"""

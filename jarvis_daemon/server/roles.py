@@ -9,6 +9,7 @@ from jarvis_daemon.protocol.messages import CALLS, Role
 _READS: Final = frozenset({
     "subscribe", "unsubscribe", "state.get", "history", "metrics.history", "incident.list", "task.log",
     "guest.describe", "cancel", "drop", "tool.list", "tool.call", "killswitch.set",
+    "runbook.list", "runbook.show", "runbook.test", "repair.list", "autonomy.preview", "notify.log", "report.daily",
 })  # fmt: skip
 _WORKER: Final = frozenset({"worker.config", "worker.heartbeat", "stream.open", "stream.close", "cancel", "drop"})
 

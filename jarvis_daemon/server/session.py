@@ -130,6 +130,8 @@ class Session:
                 next="Run `jarvis daemon restart`." if newer else "Update this client: `make run` in its folder.",
             )  # fmt: skip
         worker = None
+        if hello.role not in roles.ALLOWED:
+            raise JarvisError("forbidden", f"No session is of role {hello.role}")
         if hello.role in roles.NEEDS_TICKET:
             worker = self.server.tickets.redeem(hello.ticket, hello.role)
             if worker is None:

@@ -73,7 +73,38 @@ def _002_hands(db: Database) -> None:
     )
 
 
-MIGRATIONS: Final[tuple[Callable[[Database], None], ...]] = (_001_spine, _002_hands)
+def _003_watchman(db: Database) -> None:
+    """Stories of repairs, autonomy levels, trusted runbooks, and messages to people."""
+    _run(
+        db,
+        """
+        create table repairs (
+            id integer primary key autoincrement, cluster text not null, incident text not null,
+            condition text not null, target text not null, runbook text not null, status text not null,
+            began_at real not null, acted_at real, ended_at real, body text not null, facts text not null
+        );
+        create index repairs_incident on repairs (incident);
+        create index repairs_began on repairs (began_at);
+        create table autonomy (
+            kind text not null, name text not null, level integer not null, at real not null, by text not null,
+            primary key (kind, name)
+        ) without rowid;
+        create table trusted_runbooks (
+            name text primary key, sha256 text not null, at real not null, by text not null
+        ) without rowid;
+        create table messages (
+            id integer primary key autoincrement, channel text not null, key text not null, kind text not null,
+            severity text not null, subject text not null, body text not null, status text not null,
+            held text not null, created_at real not null, next_at real not null, attempts integer not null,
+            sent_at real, batch text
+        );
+        create unique index messages_key on messages (channel, key);
+        create index messages_due on messages (status, next_at);
+    """,
+    )
+
+
+MIGRATIONS: Final[tuple[Callable[[Database], None], ...]] = (_001_spine, _002_hands, _003_watchman)
 
 
 def migrate(connection: sqlite3.Connection, path: Path) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Final
 
 import msgspec
@@ -18,6 +18,7 @@ from jarvis_daemon.bus import ASKED, Bus, Feed, Principal
 from jarvis_daemon.clock import Clock
 from jarvis_daemon.protocol import messages as m
 from jarvis_daemon.protocol.errors import JarvisError
+from jarvis_daemon.protocol.messages import Role
 from jarvis_daemon.protocol.spawn import spawn
 from jarvis_daemon.protocol.state import Approval
 from jarvis_daemon.protocol.text import clean
@@ -37,6 +38,8 @@ from jarvis_daemon.tools.tiers import rule
 _log = logging.getLogger("jarvis.gate")
 KEEP_OUTCOMES: Final = 500
 Progress = Callable[[dict[str, Any]], None]
+Policy = Callable[[Judgement, Principal], Awaitable[None]]
+"""Raises ``refused`` with one sentence."""
 
 
 class Gate:
@@ -50,6 +53,8 @@ class Gate:
         self.settings = tools
         self.approvals = Approvals(bus, clock, pin=approvals.pin)
         self.runner = Runner(store, feed, clock, kill, audit, at_once=tools.at_once)
+        self.policies: dict[Role, Policy] = {}
+        """What a role has to hold besides its tiers, asked each time a write is judged: the guardrails of runbooks."""
         self._store = store
         self._calls: dict[str, asyncio.Task[m.ToolOutcome]] = {}
         self._askers: dict[str, str] = {}
@@ -150,7 +155,10 @@ class Gate:
             if known is not None:
                 return known
         judged = await self._judge(spec, args, job, principal, params.dry_run)
-        wanted = rule(principal.role, judged.tier, agents_run_yellow=self.settings.agents_run_yellow)
+        wanted = rule(
+            principal.role, judged.tier, agents_run_yellow=self.settings.agents_run_yellow, alone=principal.alone,
+            operator_only=spec.operator_only,
+        )  # fmt: skip
         if not spec.writes:
             if wanted != "run":
                 raise JarvisError("forbidden", f"A session of role {principal.role} may not call {spec.name}")
@@ -196,6 +204,8 @@ class Gate:
         if spec.writes and not dry_run and await self.kill.check():
             why = self.kill.state().reason
             raise JarvisError("killed", "The kill switch is engaged; nothing is done", why=why)
+        if spec.writes and (policy := self.policies.get(principal.role)) is not None:
+            await policy(judged, principal)
         return judged
 
     async def _known(self, job: Job, key: str) -> m.ToolOutcome | None:

@@ -136,6 +136,8 @@ class ToolSpec:
     open_world: bool = False
     tainted: bool = False
     """The result holds text from outside."""
+    operator_only: bool = False
+    """Never of an agent, a runbook or a package, not even by an approval."""
     long: bool = False
     """Reports progress; its time-out is a deadline for waiting, not a failure."""
 

@@ -34,13 +34,24 @@ _RULES: Final[dict[Role, dict[Tier, Rule]]] = {
     "agent": {Tier.GREEN: "run", Tier.YELLOW: "approval", Tier.RED: "approval", Tier.BLACK: "refuse"},
     "front": {Tier.GREEN: "run", Tier.YELLOW: "approval", Tier.RED: "approval", Tier.BLACK: "refuse"},
     "viewer": {Tier.GREEN: "run", Tier.YELLOW: "refuse", Tier.RED: "refuse", Tier.BLACK: "refuse"},
+    "runbook": {Tier.GREEN: "run", Tier.YELLOW: "approval", Tier.RED: "approval", Tier.BLACK: "refuse"},
     "worker": {Tier.GREEN: "refuse", Tier.YELLOW: "refuse", Tier.RED: "refuse", Tier.BLACK: "refuse"},
 }
 
 
-def rule(role: Role, tier: Tier, *, agents_run_yellow: bool = False) -> Rule:
-    """What stands between this caller and a call of this tier; an unknown role is refused."""
+def rule(
+    role: Role, tier: Tier, *, agents_run_yellow: bool = False, alone: str = "", operator_only: bool = False
+) -> Rule:
+    """What stands between this caller and a call of this tier; an unknown role is refused.
+
+    ``alone``: the gravest tier that a runbook's run may use without an approval. ``operator_only``: of the tool.
+    """
+    if operator_only and role != "operator":
+        return "refuse"
     found = _RULES.get(role, {}).get(tier, "refuse")
+    if role == "runbook":
+        allowed = {"yellow": Tier.YELLOW, "red": Tier.RED}.get(alone, Tier.GREEN)
+        return "run" if found == "approval" and tier <= allowed else found
     if found == "approval" and tier is Tier.YELLOW and agents_run_yellow:
         return "run"
     return found
