@@ -9,7 +9,8 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from types import MappingProxyType
+from typing import Any, TypeVar, cast
 
 import msgspec
 
@@ -54,6 +55,10 @@ class StateTopic:
     def all(self, collection: str, kind: type[E]) -> dict[str, E]:
         """The structs of a collection by id; a copy of the mapping, the structs are shared: do not change them."""
         return {key: entity for key, entity in self._structs[collection].items() if isinstance(entity, kind)}
+
+    def view(self, collection: str, kind: type[E]) -> Mapping[str, E]:
+        """The structs of a collection by id, read-only and live: for who looks at few of many."""
+        return MappingProxyType(cast("dict[str, E]", self._structs[collection]))
 
     def apply(self, changes: Mapping[str, Mapping[str, Entity]]) -> StateDelta | None:
         """Set entities, ``{collection: {id: struct}}``; what is not named stays. None when nothing changed."""

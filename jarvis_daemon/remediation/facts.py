@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from jarvis_daemon.protocol.state import Cluster, Guest, Incident, Node, Silence, Source, Storage, Task
-from jarvis_daemon.remediation.runbook import Kept
+from jarvis_daemon.remediation.runbook import Kept, Runbook
 
 Opinion = Literal["agrees", "disagrees", "none"]
 UNKNOWN: Final = msgspec.UNSET
@@ -89,6 +89,8 @@ class Facts:
 class Past:
     """What was done before, as far as it concerns one case. Ages in seconds of the monotonic clock."""
 
+    age_s: float = 0.0
+    """Since the fault was first seen."""
     attempts: int = 0
     """At this incident, or at this fault of this target within a day, whichever is more."""
     last_act_age_s: float | None = None
@@ -116,7 +118,7 @@ class Case:
     """A person runs it: attempts, cool-down, flapping and the counts do not bind; the rest does."""
 
     @property
-    def runbook(self) -> Any:
+    def runbook(self) -> Runbook:
         return self.kept.runbook
 
     @property
@@ -169,7 +171,7 @@ def lookup(case: Case, path: str) -> Any:
             own["unit"] = name.partition("/")[2]
         return own.get(rest, UNKNOWN)
     if path == "incident.age_s":
-        return max(0.0, case.facts.now - case.incident.observed_at)
+        return case.past.age_s
     roots: dict[str, Any] = {
         "incident": case.incident, "guest": case.guest, "node": case.node, "storage": case.storage,
         "cluster": case.facts.cluster,

@@ -1,0 +1,49 @@
+"""How a story speaks: durations, moments, and the sentences of each ending. The fact first, always."""
+
+from __future__ import annotations
+
+import time
+
+from jarvis_daemon.protocol.state import Check, Repair
+
+LEVELS = ("observe", "alert", "recommend", "act and report", "act silently")
+
+
+def span(seconds: float) -> str:
+    """``40 s``, ``12 min``, ``3 h 20 min``."""
+    whole = max(0, round(seconds))
+    if whole < 100:
+        return f"{whole} s"
+    minutes = round(whole / 60)
+    if minutes < 100:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+
+
+def moment(at: float) -> str:
+    """``02:14:05``, in the daemon's local time."""
+    return time.strftime("%H:%M:%S", time.localtime(at))
+
+
+def why_not(checks: list[Check]) -> str:
+    """The first of the gravest verdicts, as one sentence; empty where nothing speaks against it."""
+    for verdict in ("refuse", "hold", "ask"):
+        for check in checks:
+            if check.verdict == verdict:
+                return check.text
+    return ""
+
+
+def story(repair: Repair) -> str:
+    """The whole of it: saw, decided, did, verified, each with its time."""
+    parts = [f"{moment(repair.seen_at)} saw: {repair.seen.rstrip('.')}."]
+    if repair.decided_at is not None and repair.decided:
+        parts.append(f"{moment(repair.decided_at)} decided: {repair.decided.rstrip('.')}.")
+    for step in repair.steps:
+        when = moment(step.ended_at or step.began_at)
+        outcome = f" ({step.outcome})" if step.outcome not in {"", "verified", "done"} else ""
+        parts.append(f"{when} did: {step.text.rstrip('.')}{outcome}.")
+    if repair.samples:
+        parts.append(f"{' and '.join(moment(at) for at in repair.samples[-2:])} verified by fresh readings.")
+    return " ".join([repair.text, *parts]).strip()
