@@ -24,6 +24,7 @@ from jarvis_daemon.protocol.locate import Places
 
 ENV_PREFIX = "JARVIS_"
 BACKUP_WINDOW = r"^([01]?\d|2[0-3]):[0-5]\d-([01]?\d|2[0-3]):[0-5]\d$"
+ADDRESS = r"^[^\s@<>\",;:()\[\]\\]+@[A-Za-z0-9.-]+$"
 NOT_SETTINGS = frozenset({"JARVIS_HOME", "JARVIS_NO_AUTOSTART", "JARVIS_APT", "JARVIS_HOST"})
 """Variables with our prefix that steer programs and are no settings."""
 
@@ -91,6 +92,8 @@ class ClusterSettings(Section):
     """Rhythm of the per-node status call."""
     sensors_interval_s: Annotated[float, Field(ge=0.2, le=3600)] = 30.0
     """Rhythm of the temperature reading by SSH."""
+    disks_interval_s: Annotated[float, Field(ge=0.2, le=86400)] = 3600.0
+    """Rhythm at which each node is asked for the health of its disks."""
     call_timeout_s: Annotated[float, Field(gt=0, le=120)] = 10.0
     """Overall deadline of one API call."""
     ssh: SshSettings = SshSettings()
@@ -193,6 +196,8 @@ class DockerSettings(Section):
     hosts: dict[str, str] = {}
     """Name of a node or guest, or `local` for this machine, to the path of the socket there, such as
     /var/run/docker.sock. Others than `local` are reached by SSH, as cluster.ssh says."""
+    interval_s: Annotated[float, Field(ge=0.2, le=3600)] = 30.0
+    """Rhythm at which each of them is asked how its containers are."""
 
 
 class UptimeSettings(Section):
@@ -243,6 +248,10 @@ class DemoSettings(Section):
     """Rhythm of the per-node status call."""
     sensors_interval_s: Annotated[float, Field(ge=0.2, le=3600)] = 10.0
     """Rhythm of the temperature reading."""
+    disks_interval_s: Annotated[float, Field(ge=0.2, le=86400)] = 30.0
+    """Rhythm at which each node is asked for the health of its disks; an hour on a real cluster."""
+    docker_interval_s: Annotated[float, Field(ge=0.2, le=3600)] = 10.0
+    """Rhythm at which the Docker hosts are asked how their containers are."""
     stat_interval_s: Annotated[float, Field(ge=0.1, le=300)] = 5.0
     """How often the simulated nodes measure themselves; a real pvestatd takes 10 s."""
     nodes: Annotated[int, Field(ge=1, le=64)] | None = None
@@ -289,6 +298,77 @@ class RemediationSettings(Section):
     """For so long after somebody else's task on a target nothing is done to it."""
 
 
+class RouteSettings(Section):
+    """What one channel is told, and when."""
+
+    enabled: bool = True
+    """False: left out; what happens meanwhile is not told on it later."""
+    min_severity: Literal["info", "warning", "error", "critical"] = "warning"
+    """Least severity that is told. The end of a repair, and of what was told, is told always."""
+    kinds: list[str] = []
+    """Patterns of feed kinds (``incident.*``, ``repair.escalated``); without them everything of that severity."""
+    quiet: Annotated[str, Field(pattern=BACKUP_WINDOW)] | None = None
+    """``HH:MM-HH:MM`` local time in which only what is critical or escalated is told; the rest waits and comes as one
+    digest at the end."""
+
+
+class EmailSettings(RouteSettings):
+    """Mail, over a server that takes it."""
+
+    host: str
+    """The mail server."""
+    port: Annotated[int, Field(ge=1, le=65535)] = 587
+    """587 with STARTTLS, 25 for a relay of the house."""
+    from_address: Annotated[str, Field(pattern=ADDRESS)]
+    """The sender."""
+    to: Annotated[list[Annotated[str, Field(pattern=ADDRESS)]], Field(min_length=1)]
+    """Who gets it."""
+    username: str | None = None
+    """Where the server wants one; its password is sent over TLS only, or to this machine itself."""
+    password_file: str | None = None
+    """File (0600, relative to the config folder) with the password."""
+    password: pydantic.SecretStr | None = None
+    """Only by JARVIS_NOTIFY__EMAIL__PASSWORD or the systemd credential notify-email, never in the file."""
+    starttls: bool = True
+    """False: mail may go out in the clear. True: nothing is sent to a server that offers no STARTTLS."""
+    ca_file: str | None = None
+    """The CA of the server's certificate, where the machine's own ones do not do."""
+    timeout_s: Annotated[float, Field(gt=0, le=300)] = 30.0
+    """Deadline of one mail, connection included."""
+    report: bool = True
+    """Whether the daily report goes here."""
+
+
+class AppriseSettings(RouteSettings):
+    """A service that Apprise knows: ntfy, Telegram, Matrix, Gotify, …"""
+
+    url_file: str | None = None
+    """File (0600, relative to the config folder) with the Apprise URL; such URLs hold secrets."""
+    url: pydantic.SecretStr | None = None
+    """Only by JARVIS_NOTIFY__APPRISE__NAME__URL or the systemd credential notify-NAME, never in the file."""
+    timeout_s: Annotated[float, Field(gt=0, le=300)] = 30.0
+    """Deadline of one message."""
+    report: bool = False
+    """Whether the daily report goes here."""
+
+
+class NotifySettings(Section):
+    """Telling people."""
+
+    email: EmailSettings | None = None
+    apprise: dict[Annotated[str, Field(pattern="^[a-z][a-z0-9]{0,19}$")], AppriseSettings] = {}
+    """Name to service; the name is what the channel is called, so none is called ``email``."""
+    report_at: Annotated[str, Field(pattern=r"^(([01]?\d|2[0-3]):[0-5]\d)?$")] = "07:00"
+    """When the daily report is sent, local time; an empty text: never."""
+
+    @pydantic.field_validator("apprise")
+    @classmethod
+    def _not_email(cls, apprise: dict[str, AppriseSettings]) -> dict[str, AppriseSettings]:
+        if "email" in apprise:
+            raise ValueError("a service of Apprise cannot be called email: that is the mail channel's name")
+        return apprise
+
+
 class Settings(Section):
     cluster: ClusterSettings | None = None
     conditions: ConditionSettings = ConditionSettings()
@@ -304,6 +384,7 @@ class Settings(Section):
     log: LogSettings = LogSettings()
     autonomy: AutonomySettings = AutonomySettings()
     remediation: RemediationSettings = RemediationSettings()
+    notify: NotifySettings = NotifySettings()
 
 
 @dataclass
@@ -326,6 +407,7 @@ def load(places: Places, environ: Mapping[str, str] | None = None) -> Loaded:
                 "config_invalid", f"{places.config_file} holds a secret: cluster.token_secret",
                 next='Put it into a file of mode 0600 and name that by token_secret_file = "pve-token".',
             )  # fmt: skip
+        _refuse_secrets_of_notify(tree.get("notify"), places.config_file)
         origins |= {key: f"file {places.config_file}" for key, _ in _leaves(tree)}
     for name, value in sorted(env.items()):
         if name.startswith(ENV_PREFIX) and name not in NOT_SETTINGS and "__" in name:
@@ -378,6 +460,23 @@ def _load_secret(cluster: ClusterSettings, places: Places, env: Mapping[str, str
         why="no token_secret_file that exists, no JARVIS_CLUSTER__TOKEN_SECRET, no credential",
         next="Run `jarvis setup`.",
     )  # fmt: skip
+
+
+def _refuse_secrets_of_notify(given: Any, path: Path) -> None:
+    """Raises ``config_invalid`` where the file itself holds a password or an Apprise URL."""
+    notify = given if isinstance(given, Mapping) else {}
+    email, apprise = notify.get("email"), notify.get("apprise")
+    found = [("email.password", "password_file")] if isinstance(email, Mapping) and "password" in email else []
+    if isinstance(apprise, Mapping):
+        found += [
+            (f"apprise.{name}.url", "url_file")
+            for name, one in apprise.items() if isinstance(one, Mapping) and "url" in one
+        ]  # fmt: skip
+    for key, instead in found:
+        raise JarvisError(
+            "config_invalid", f"{path} holds a secret: notify.{key}",
+            next=f"Put it into a file of mode 0600 and name that by {instead}.",
+        )  # fmt: skip
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

@@ -415,11 +415,12 @@ class NotifyLog(Message):
     """Messages to people, the newest first; ``status`` picks some."""
 
     limit: int = 50
-    status: Literal["queued", "sent", "failed"] | None = None
+    status: Literal["queued", "sent", "failed", "skipped"] | None = None
 
 
 class NotifyMessage(Message):
-    """One message on one channel. ``next_at``: when it is tried again."""
+    """One message on one channel. ``next_at``: when it is tried again. Failed: given up after a week; skipped: the
+    same was told a moment before."""
 
     id: int = 0
     channel: str = ""
@@ -427,9 +428,9 @@ class NotifyMessage(Message):
     severity: str = "info"
     subject: str = ""
     body: str = ""
-    status: Literal["queued", "sent", "failed"] = "queued"
+    status: Literal["queued", "sent", "failed", "skipped"] = "queued"
     held: str = ""
-    """Why it waits: ``quiet hours``, ``digest``, or the last error."""
+    """Why it waits: ``quiet hours``, ``digest``, or the last error; of one that was sent, what is to be known."""
     created_at: float = 0.0
     sent_at: float | None = None
     next_at: float | None = None

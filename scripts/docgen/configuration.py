@@ -53,7 +53,8 @@ def _section(path: str, model: type[BaseModel]) -> Iterator[str]:
     yield f"## `[{path}]`\n"
     if doc := class_doc(model):
         yield f"{doc}\n"
-    types = field_types(model)
+    ours = [base for base in reversed(model.__mro__) if issubclass(base, settings.Section)]
+    types = {name: written for base in ours for name, written in field_types(base).items()}
     nested: list[tuple[str, type[BaseModel]]] = []
     yield "| key | type | default | |\n|---|---|---|---|"
     for name, field in model.model_fields.items():
