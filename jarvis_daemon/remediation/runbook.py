@@ -1,8 +1,8 @@
 """What a runbook is: data, read from YAML (``reading.py``), never code.
 
 A runbook names the condition it answers, what has to hold (``when``), the tool calls it makes (``steps``), what
-shows that it worked (``verify``), and what a person is told when it did not (``escalate``). Values in braces are facts
-(``facts.lookup``): ``{guest.vmid}``, ``{node.name}``, ``{incident.evidence.unit}``.
+shows that it worked (``verify``), and what a person is told when it did not (``escalate``). Values in braces are
+facts (``facts.lookup``): ``{guest.vmid}``, ``{node.name}``, ``{incident.evidence.unit}``.
 """
 
 from __future__ import annotations
