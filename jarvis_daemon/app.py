@@ -81,9 +81,7 @@ class Daemon:
             await store.open()
             if self.places.demo:
                 simulator = Simulator(self.places, self.clock, self.settings.demo)
-                self.settings.cluster, services = await simulator.attach()
-                self.settings.conditions.services = self.settings.conditions.services or services
-                self.settings.docker.hosts = self.settings.docker.hosts or simulator.docker
+                await simulator.attach(self.settings)
                 spawn(self._restart_without(simulator), name="simulator-lease")
             return await self._serve(store)
         finally:

@@ -19,7 +19,7 @@ import pydantic
 from jarvis_daemon.clock import Clock
 from jarvis_daemon.protocol.errors import JarvisError
 from jarvis_daemon.protocol.locate import Places
-from jarvis_daemon.settings import ClusterSettings, DemoSettings, SshSettings
+from jarvis_daemon.settings import ClusterSettings, DemoSettings, Settings, SshSettings
 
 _log = logging.getLogger("jarvis.demo")
 START_TIMEOUT_S: Final = 30.0
@@ -32,12 +32,13 @@ class Simulator:
         self._places, self._clock, self._demo = places, clock, demo
         self._writer: asyncio.StreamWriter | None = None
         self._reader: asyncio.StreamReader | None = None
-        self.docker: dict[str, str] = {}
-        """Machines with Docker, each with the path of its socket; known once attached."""
 
-    async def attach(self) -> tuple[ClusterSettings, dict[str, list[str]]]:
-        """Start the simulator where none runs and take a lease; answers how to watch it, and the units that must
-        run by node. Raises ``unavailable``."""
+    async def attach(self, settings: Settings) -> None:
+        """Start the simulator where none runs, take a lease, and fill ``settings`` with how to watch it. What the
+        homelab tells of itself (services, Docker hosts, protected guests) counts where nobody has set it.
+
+        Raises ``unavailable``.
+        """
         process: subprocess.Popen[bytes] | None = None
         if not await self._connect():
             process = self._start()
@@ -48,7 +49,7 @@ class Simulator:
             if self._clock.monotonic() > deadline:
                 raise self._failed(f"it did not serve within {START_TIMEOUT_S:g} s")
             await self._clock.sleep(0.05)
-        return self._settings()
+        self._furnish(settings)
 
     async def gone(self) -> None:
         """Return when the simulator has ended."""
@@ -104,19 +105,24 @@ class Simulator:
         log = self._places.simulator_dir / "simulator.log"
         return JarvisError("unavailable", "The simulated homelab did not start", why=why, next=f"See {log}.")
 
-    def _settings(self) -> tuple[ClusterSettings, dict[str, list[str]]]:
+    def _furnish(self, settings: Settings) -> None:
         told: dict[str, Any] = json.loads((self._places.simulator_dir / "sim.json").read_text())
+        settings.cluster = self._cluster(told)
+        settings.conditions.services = settings.conditions.services or told.get("services", {})
+        settings.docker.hosts = settings.docker.hosts or dict(told.get("docker", {}))
+        settings.docker.interval_s = self._demo.docker_interval_s
+        settings.tools.protected = settings.tools.protected or list(told.get("protected", []))
+
+    def _cluster(self, told: dict[str, Any]) -> ClusterSettings:
         ssh = told["ssh"]
-        self.docker = dict(told.get("docker", {}))
         true_keys = ssh["known_hosts"]
-        cluster = ClusterSettings(
+        return ClusterSettings(
             name=told["cluster"], endpoints=told["endpoints"], token_id=told["token_id"],
             token_secret=pydantic.SecretStr(told["token_secret"]), tls="fingerprint",
             fingerprints=told["fingerprints"], runs_on=told["runs_on"], simulated=True,
             poll_interval_s=self._demo.poll_interval_s, node_interval_s=self._demo.node_interval_s,
-            sensors_interval_s=self._demo.sensors_interval_s,
+            sensors_interval_s=self._demo.sensors_interval_s, disks_interval_s=self._demo.disks_interval_s,
             ssh=SshSettings(
                 user=ssh["user"], key_file=ssh["key_file"], hosts=ssh["hosts"], known_hosts_file=true_keys
             ),
         )  # fmt: skip
-        return cluster, told.get("services", {})

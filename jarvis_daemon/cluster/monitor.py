@@ -84,11 +84,15 @@ class Monitor:
         self._running.append(spawn(self._beat_after_acts(), name="monitor-acts"))
 
     async def stop(self) -> None:
-        self._deaf()
-        for task in self._running:
+        """End the watch; a second time does nothing."""
+        deaf, self._deaf = self._deaf, _nobody
+        deaf()
+        running, self._running = self._running, []
+        for task in running:
             task.cancel()
-        await asyncio.gather(*self._running, return_exceptions=True)
+        await asyncio.gather(*running, return_exceptions=True)
         watches = [*self._nodes.values(), self._slow, self._past]
+        self._nodes, self._slow, self._past = {}, None, None
         await asyncio.gather(*(watch.stop() for watch in watches if watch is not None))
 
     async def _beat_after_acts(self) -> None:
@@ -314,3 +318,7 @@ class Monitor:
 
 async def _nothing() -> None:
     return None
+
+
+def _nobody() -> None:
+    """Whoever has stopped listening."""

@@ -6,13 +6,16 @@ from pathlib import Path
 
 from jarvis_daemon.bus import Bus, Feed
 from jarvis_daemon.clock import Clock
+from jarvis_daemon.cluster.boot_order import BootOrders
 from jarvis_daemon.cluster.conditions import Judge
 from jarvis_daemon.cluster.history import History
 from jarvis_daemon.cluster.inventory import Inventory
 from jarvis_daemon.cluster.monitor import Monitor
 from jarvis_daemon.cluster.proxmox import Proxmox
+from jarvis_daemon.cluster.quorum import Opinion
 from jarvis_daemon.cluster.reads import Reads
 from jarvis_daemon.cluster.scene import Scene
+from jarvis_daemon.cluster.second_look import second_look
 from jarvis_daemon.cluster.sources import Sources
 from jarvis_daemon.cluster.ssh import SshNodes
 from jarvis_daemon.cluster.tools import register
@@ -48,6 +51,7 @@ class ClusterRoom:
         )
         self.scene.past = self._history
         self.monitor = Monitor(self.scene, bus, store, feed, incidents, self._judge, self._history)
+        self._orders = BootOrders(self.scene)
         Reads(self.scene).offer(bus)
         bus.offer("metrics.history", self._history.metrics_history)
 
@@ -64,6 +68,18 @@ class ClusterRoom:
         await self.monitor.stop()
         await self.scene.px.close()
         await self.scene.ssh.close()
+
+    async def second_look(self, target: str) -> tuple[Opinion, str]:
+        """Whether another endpoint sees quorum and ``target`` as we do, with one sentence; nothing is raised for an
+        endpoint that fails."""
+        return await second_look(self.scene, target)
+
+    async def boot_orders(self, guest_ids: list[str]) -> dict[str, float]:
+        """Guest id -> its place in PVE's boot order, infinity without one; guests not read yet are left out.
+
+        At most 20 configurations are read a call; they are kept for 10 minutes.
+        """
+        return await self._orders.of(guest_ids)
 
     def figures(self) -> dict[str, float | None]:
         """For ``health:daemon``."""

@@ -100,8 +100,8 @@ class Scene:
             nodes_online=sum(n.status == "online" for n in nodes) if known else None,
             nodes_total=len(nodes) if known else None,
             pve_version=self.px.version.text if self.px.version else None, endpoint=self.px.last_endpoint,
-            endpoints_failed=self.px.endpoints_failed, missing_privileges=self.missing_privileges,
-            problem=problem, problem_next=next_step,
+            endpoints_total=len(self.px.endpoints), endpoints_failed=self.px.endpoints_failed,
+            missing_privileges=self.missing_privileges, problem=problem, problem_next=next_step,
         )  # fmt: skip
 
     def picture(self, cluster: Cluster, stops: list[Stop]) -> Picture:

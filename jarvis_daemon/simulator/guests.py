@@ -219,6 +219,8 @@ class Guest:
                 "rootfs": f"local-lvm:vm-{self.vmid}-disk-0,size={size}", "features": "nesting=1",
                 "net0": f"name=eth0,bridge=vmbr0,firewall=1,hwaddr={mac},ip=dhcp,type=veth",
             }  # fmt: skip
+        if spec.startup:
+            row["startup"] = spec.startup
         if spec.tags:
             row["tags"] = ";".join(spec.tags)
         if spec.note:

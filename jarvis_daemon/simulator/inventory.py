@@ -49,6 +49,16 @@ class GuestSpec:
     lock: str | None = None
     template: bool = False
     ha: str | None = None
+    startup: str = ""
+    """As in PVE's configuration: ``order=3,up=30``."""
+    protected: bool = False
+    """A demo's daemon lists it under ``tools.protected``."""
+
+    @property
+    def startup_order(self) -> float:
+        """Infinity without one."""
+        order = next((part[6:] for part in self.startup.split(",") if part.startswith("order=")), "")
+        return float(order) if order else float("inf")
 
     @property
     def pve_type(self) -> str:
@@ -147,6 +157,7 @@ def _guest(row: dict[str, Any]) -> GuestSpec:
         onboot=row.get("onboot", False), tags=tuple(row.get("tags", ())), note=row.get("note", ""),
         status="stopped" if row.get("template") else row.get("status", "running"),
         lock=row.get("lock"), template=row.get("template", False), ha=row.get("ha"),
+        startup=row.get("startup", ""), protected=row.get("protected", False),
     )  # fmt: skip
 
 

@@ -197,7 +197,7 @@ class World:
             if self.quorate(name):
                 break
             yield 1.0, None
-        for guest in sorted(self.guests_on(name), key=lambda guest: guest.vmid):
+        for guest in sorted(self.guests_on(name), key=lambda guest: (guest.spec.startup_order, guest.vmid)):
             wanted = guest.spec.onboot or (restore and guest.vmid in self.nodes[name].ran_before)
             if not wanted or guest.running or guest.spec.template:
                 continue

@@ -96,6 +96,8 @@ class GuestConfig(msgspec.Struct, kw_only=True):
     memory_mb: int | None = None
     ostype: str | None = None
     onboot: bool = False
+    startup_order: int | None = None
+    """Of ``startup: order=N,up=…``: PVE starts low numbers first, those without one last."""
     protection: bool = False
     template: bool = False
     lock: str | None = None
@@ -123,6 +125,7 @@ def parse_guest_config(data: Any) -> GuestConfig:
         memory_mb=_memory_mb(row.get("memory")),
         ostype=name(row.get("ostype")),
         onboot=flag(row.get("onboot")),
+        startup_order=_startup_order(row.get("startup")),
         protection=flag(row.get("protection")),
         template=flag(row.get("template")),
         lock=name(row.get("lock")),
@@ -131,6 +134,15 @@ def parse_guest_config(data: Any) -> GuestConfig:
         disks={key: text(row[key]) or "" for key in sorted(row) if _DISK.fullmatch(key)},
         nets={key: text(row[key]) or "" for key in sorted(row) if _NET.fullmatch(key)},
     )
+
+
+def _startup_order(value: Any) -> int | None:
+    """``order=3,up=30``; the key may be left out (``3,up=30``), and there may be no order (``up=30``)."""
+    for part in (text(value) or "").split(","):
+        key, equals, order = part.strip().rpartition("=")
+        if (key == "order" or not equals) and order.isdecimal():
+            return int(order)
+    return None
 
 
 def _memory_mb(value: Any) -> int | None:

@@ -129,7 +129,7 @@ class Drain:
                 moved = migrate.MigrateArgs(
                     guest=str(guest.vmid), node=goal.facts["goal"].name, timeout_s=timeout_s
                 )
-                await migrate._run(self._hands)(moved, goal, act)
+                await migrate.run_of(self._hands)(moved, goal, act)
                 gone.append(DrainedGuest(guest.vmid, guest.name, moved.node))
             elif how == "migrate":
                 raise JarvisError(
@@ -137,7 +137,7 @@ class Drain:
                 )
             else:
                 down = power.ShutdownArgs(guest=str(guest.vmid), timeout_s=timeout_s)
-                await power._run(self._hands, guest.kind, "shutdown")(down, target, act)
+                await power.run_of(self._hands, guest.kind, "shutdown")(down, target, act)
                 gone.append(DrainedGuest(guest.vmid, guest.name, "off"))
         return gone
 
@@ -148,7 +148,7 @@ class Drain:
         config = parse_guest_config(reply)
         nodes = [n for n in self._scene.inventory.nodes.entities.values() if n.name != source]
         for node in sorted(nodes, key=lambda n: (-(free_memory(n) or 0), n.name)):
-            if node.status == "online" and not migrate._unfit(self._hands, guest, node, config):
+            if node.status == "online" and not migrate.unfit(self._hands, guest, node, config):
                 return replace(target, facts={**target.facts, "goal": node, "config": config})
         return None
 

@@ -36,7 +36,7 @@ def specs(hands: Hands) -> list[ToolSpec]:
     return [ToolSpec(
         name="migrate_guest", room="cluster", tier=Tier.RED, args=MigrateArgs, output=Migrated,
         description="Move a guest to another node; a VM goes on running, a container is restarted there.",
-        resolve=_resolve(hands), risk=_risk(hands), run=_run(hands), verify=_verify(hands),
+        resolve=_resolve(hands), risk=_risk(hands), run=run_of(hands), verify=_verify(hands),
         undo=lambda args, target, result: Undo("migrate_guest", {"guest": str(target.vmid), "node": target.node}),
         sentences=Sentences("Move {target} to {node}", "{target} is on {node} now."),
         timeout_s=6 * 3600.0, freshness_s=60.0, long=True, concurrency=2,
@@ -61,14 +61,14 @@ def _risk(hands: Hands) -> Callable[[Any, Target, Context], Risk]:
         common = hands.guest_risk(target, disrupts=True, template=True)
         if common.refuse:
             return common
-        if why := _unfit(hands, guest, goal, target.facts["config"]):
+        if why := unfit(hands, guest, goal, target.facts["config"]):
             return Risk(refuse=why, next="`jarvis node list` and `jarvis storage list` show what there is.")
         return replace(common, effects=(_downtime(guest, target.facts["config"], hands), *common.effects))
 
     return risk
 
 
-def _unfit(hands: Hands, guest: Guest, goal: Node, config: GuestConfig) -> str:
+def unfit(hands: Hands, guest: Guest, goal: Node, config: GuestConfig) -> str:
     """Why the node cannot take the guest, empty when it can."""
     if goal.name == guest.node:
         return f"{guest.name} is on {goal.name} already"
@@ -111,7 +111,7 @@ def _memory(guest: Guest) -> int:
     return guest.memory_total_bytes or 0
 
 
-def _run(hands: Hands) -> Any:
+def run_of(hands: Hands) -> Any:
     async def run(args: MigrateArgs, target: Target, act: Act) -> Migrated:
         guest: Guest = target.facts["guest"]
         goal: Node = target.facts["goal"]

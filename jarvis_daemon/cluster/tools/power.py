@@ -61,7 +61,7 @@ def _spec(hands: Hands, kind: Kind, verb: Verb) -> ToolSpec:
         name=f"{verb}_{long_name}", room="cluster", tier=Tier.YELLOW if verb == "start" else Tier.RED,
         description=text, args=ShutdownArgs if verb in {"shutdown", "reboot"} else PowerArgs, output=TaskDone,
         resolve=lambda args, ctx: hands.live_target(args.guest, kind, disrupts=verb != "start"),
-        risk=_risk(hands, verb), run=_run(hands, kind, verb), verify=_verify(hands, verb),
+        risk=_risk(hands, verb), run=run_of(hands, kind, verb), verify=_verify(hands, verb),
         undo=_undo(long_name, verb),
         sentences=Sentences(f"{head} {{target}}", f"{{target}} {done}."),
         timeout_s=3900.0 if verb != "start" else 600.0,
@@ -84,7 +84,7 @@ def _risk(hands: Hands, verb: Verb) -> Callable[[Any, Target, Context], Risk]:
     return risk
 
 
-def _run(hands: Hands, kind: Kind, verb: Verb) -> Callable[[Any, Target, Act], Awaitable[TaskDone]]:
+def run_of(hands: Hands, kind: Kind, verb: Verb) -> Callable[[Any, Target, Act], Awaitable[TaskDone]]:
     async def run(args: Any, target: Target, act: Act) -> TaskDone:
         more = {"timeout": args.timeout_s} if isinstance(args, ShutdownArgs) else {}
         what = f"{verb} {target.name} ({target.vmid} on {target.node})"

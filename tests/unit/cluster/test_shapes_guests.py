@@ -155,3 +155,14 @@ class TestAddresses:
         dropped: Counter[str] = Counter()
         assert parse_lxc_addresses(["odd"], dropped) == []
         assert sum(dropped.values()) == 1
+
+
+@pytest.mark.parametrize(
+    ("startup", "order"),
+    [
+        ("order=3,up=30", 3), ("3,up=30", 3), ("up=30,order=12", 12), ("order=0", 0), ("up=30", None), ("", None),
+        (None, None), ("order=", None), ("order=-1", None), (7, 7), ("order=x", None),
+    ],
+)  # fmt: skip
+def test_the_place_in_the_boot_order(startup: Any, order: int | None) -> None:
+    assert parse_guest_config({"startup": startup}).startup_order == order

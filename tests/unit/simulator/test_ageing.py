@@ -59,6 +59,15 @@ def test_a_node_that_comes_back_boots_and_starts_its_guests_by_tasks(world: Worl
     assert {"qmstart", "vzstart"} <= set(kinds)
 
 
+def test_a_booted_node_starts_its_guests_in_the_order_of_their_configurations(world: World) -> None:
+    world.faults.begin("node-down", "pve")
+    world.advance(5)
+    world.power_on("pve")
+    world.advance(60)
+    begun = [task.id for task in world.tasks.finished("pve") if task.type in {"qmstart", "vzstart"}][::-1]
+    assert begun[:4] == ["110", "102", "107", "101"], "orders 3, 6, 7, 8"
+
+
 def test_wake_on_lan_boots_it_too_and_ends_the_fault(world: World) -> None:
     world.faults.begin("node-down", "pve")
     world.advance(5)

@@ -7,13 +7,30 @@ from importlib import resources
 from pathlib import Path
 
 import pytest
+import yaml
 
 from jarvis_daemon.simulator.inventory import GIB, load
 
+ADDED = {"startup", "protected"}
+"""What our file tells of guests beyond the one that it was taken from."""
 
-def test_the_file_is_carried_exactly(shared_data: Path) -> None:
-    ours = resources.files("jarvis_daemon.data").joinpath("homelab.yaml").read_bytes()
-    assert ours == (shared_data / "homelab.yaml").read_bytes()
+
+def test_the_file_is_carried_whole(shared_data: Path) -> None:
+    """Every entry with every value; only ``ADDED`` stands beside."""
+    ours = yaml.safe_load(resources.files("jarvis_daemon.data").joinpath("homelab.yaml").read_text("utf-8"))
+    given = yaml.safe_load((shared_data / "homelab.yaml").read_text("utf-8"))
+    for guest in ours["guests"]:
+        for key in ADDED:
+            guest.pop(key, None)
+    assert ours == given
+
+
+def test_boot_orders_and_protection() -> None:
+    guests = {guest.name: guest for guest in load().guests}
+    ordered = sorted(guests.values(), key=lambda guest: (guest.startup_order, guest.vmid))
+    assert [guest.name for guest in ordered[:4]] == ["opnsense", "pihole", "truenas", "postgres"]
+    assert guests["jellyfin"].startup_order == float("inf")
+    assert [guest.name for guest in guests.values() if guest.protected] == ["opnsense"]
 
 
 def test_names_ids_and_flags() -> None:
