@@ -339,6 +339,8 @@ class RunbookInfo(Message):
     path: str = ""
     problem: str | None = None
     """One sentence with file, line and the nearest known key, where it cannot be used."""
+    note: str = ""
+    """What to know of its trust: it replaces a shipped one, was edited, waits to be trusted."""
     steps: list[str] = []
     """A line each: ``start_vm guest={guest.vmid}``."""
 
