@@ -1,7 +1,7 @@
 """All runbooks: the shipped ones and one's own, each with its hash, its trust, and its problem where it has one.
 
 A runbook that cannot be used never disables another: its problem is kept, and told by ``jarvis runbook list``. An
-own one with the name of a shipped one takes its place, once it is sound. Trust belongs to a hash, so any edit ends it.
+own one with the name of a shipped one takes its place, once it is sound. Trust is of a hash: any edit ends it.
 """
 
 from __future__ import annotations
