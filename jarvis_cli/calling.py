@@ -48,6 +48,16 @@ def tool_info(link: PlainClient, name: str, *, command: str | None = None) -> En
     return dict(tools[0])
 
 
+def order(run: Session, wish: Wish, *, command: str) -> None:
+    """One call for ``command``, from its plan to the exit code. Raises ``typer.Exit``, and as ``perform``."""
+    with run.links() as links:
+        with links() as link:
+            info = tool_info(link, wish.tool, command=command)
+            simulated = bool(link.welcome.get("simulated"))
+        found = perform(run, links, info, wish)
+    tell(run, found, simulated=simulated)
+
+
 def perform(run: Session, links: Links, info: Entity, wish: Wish) -> Entity:
     """Plan, ask, call; the outcome. Raises ``invalid_params`` where nobody can be asked."""
     params: dict[str, Any] = {"name": wish.tool, "args": wish.args}

@@ -48,6 +48,21 @@ def fit(text: str, cells: int, *, ellipsis: str = "…") -> str:
     return kept + ellipsis
 
 
+def fold(text: str, cells: int | None) -> list[str]:
+    """``text`` broken at blanks into lines of at most ``cells`` cells; a longer word stays whole."""
+    if cells is None or width(text) <= cells:
+        return [text]
+    out: list[str] = []
+    line = ""
+    for word in text.split():
+        candidate = f"{line} {word}" if line else word
+        if line and width(candidate) > cells:
+            out.append(line)
+            candidate = word
+        line = candidate
+    return [*out, line]
+
+
 def pad(text: str, cells: int, *, right: bool = False) -> str:
     """``text`` filled with blanks to ``cells`` cells; ``right`` puts it at the right edge."""
     blanks = " " * max(0, cells - width(text))

@@ -16,7 +16,7 @@ CACHE_S: Final = 10.0
 
 
 def names(kind: str) -> list[tuple[str, str]]:
-    """``(name, help)`` of guests, nodes, storages, incidents, approvals or tools."""
+    """``(name, help)`` of guests, nodes, storages, incidents, approvals, runbooks, conditions or tools."""
     cached = _cached()
     if cached is None:
         cached = _ask()
@@ -47,6 +47,25 @@ def approvals(ctx: Any, args: list[str], incomplete: str) -> list[Any]:
     return [item for item in names("approvals") if item[0].startswith(incomplete)]
 
 
+def runbooks(ctx: Any, args: list[str], incomplete: str) -> list[Any]:
+    return [item for item in names("runbooks") if item[0].startswith(incomplete)]
+
+
+def conditions(ctx: Any, args: list[str], incomplete: str) -> list[Any]:
+    return [item for item in names("conditions") if item[0].startswith(incomplete)]
+
+
+def targets(ctx: Any, args: list[str], incomplete: str) -> list[Any]:
+    """Guests and nodes."""
+    return [*guests(ctx, args, incomplete), *nodes(ctx, args, incomplete)]
+
+
+def levels(ctx: Any, args: list[str], incomplete: str) -> list[Any]:
+    from jarvis_cli.levels import LEVELS
+
+    return [(str(n), level.word) for n, level in enumerate(LEVELS) if str(n).startswith(incomplete)]
+
+
 def _cached() -> dict[str, list[Any]] | None:
     path = places().runtime_dir / "names.json"
     try:
@@ -66,6 +85,7 @@ def _ask() -> dict[str, list[Any]]:
         with connect(places().socket, BUDGET_S) as link:
             state = picture(link, "cluster", "incidents", wait_s=0).state
             known = link.call("tool.list", {})["tools"]
+            books = _runbooks(link)
     except (JarvisError, OSError, ValueError):
         return {}
     guests_ = sorted(state.get("guests", {}).values(), key=lambda g: int(g.get("vmid") or 0))
@@ -82,6 +102,8 @@ def _ask() -> dict[str, list[Any]]:
         "incidents": [
             [i.get("id"), i.get("title")] for i in state.get("incidents", {}).values() if i.get("status") == "open"
         ],
+        "runbooks": [[b.get("name"), b.get("about")] for b in books],
+        "conditions": sorted({(str(b.get("condition")), "") for b in books if b.get("condition")}),
         "tools": [[t["name"], str(t["description"]).partition("\n")[0]] for t in known],
         "approvals": [
             [a.get("id"), a.get("summary")]
@@ -91,6 +113,16 @@ def _ask() -> dict[str, list[Any]]:
     }
     _keep(found)
     return found
+
+
+def _runbooks(link: Any) -> list[dict[str, Any]]:
+    """None of a daemon that has none."""
+    try:
+        return list(link.call("runbook.list", {})["runbooks"])
+    except JarvisError as error:
+        if error.code != "method_not_found":
+            raise
+        return []
 
 
 def _keep(found: dict[str, list[Any]]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 
 from jarvis_cli.group import nearest
@@ -62,6 +63,35 @@ def incident(incidents: Iterable[Entity], wanted: str) -> Entity:
         ]  # fmt: skip
     known = [_bare(i.get("target")) for i in found if i.get("status") == "open"]
     return _one(hits, "incident", wanted, known, "jarvis incident list --all", lambda i: str(i.get("id")))
+
+
+def target(state: State, wanted: str) -> str:
+    """The entity id of what a person names: an id (``service:Home/smbd``) as it is, else a guest by vmid or name, a
+    node or a storage. Raises ``not_found`` with the nearest names, ``ambiguous`` with the ids."""
+    if re.fullmatch("[a-z]+:.+", wanted):
+        return wanted
+    guests, nodes = list(state.get("guests", {}).values()), list(state.get("nodes", {}).values())
+    storages = list(state.get("storages", {}).values())
+    hits = [g for g in guests if str(g.get("vmid")) == wanted] or _same_name([*guests, *nodes], wanted)
+    if not hits:
+        exact = [s for s in storages if str(s.get("id", "")).removeprefix("storage:") == wanted]
+        hits = exact or _same_name(storages, wanted)
+    if len(hits) == 1:
+        return str(hits[0]["id"])
+    shown = clean(wanted, limit=60)
+    if hits:
+        raise JarvisError(
+            "ambiguous", f"{len(hits)} targets are meant by {shown!r}",
+            why=", ".join(str(entity["id"]) for entity in hits[:8]),
+            next="Name one of them by that id.",
+        )  # fmt: skip
+    near = nearest(wanted, sorted({str(e.get("name")) for e in (*guests, *nodes, *storages) if e.get("name")}))
+    why = f"did you mean {' or '.join(clean(name) for name in near)}?" if near else ""
+    hint = f"service:{shown} or container:{shown}" if "/" in wanted else "service:NODE/UNIT or container:HOST/NAME"
+    raise JarvisError(
+        "not_found", f"There is no target {shown!r}", why=why,
+        next=f"A guest, node or storage by its name; what runs on one as {hint}.",
+    )  # fmt: skip
 
 
 def _bare(entity_id: object) -> str:

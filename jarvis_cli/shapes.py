@@ -47,6 +47,17 @@ KILLSWITCH: Final = ("engaged", "since_at", "by", "reason")
 AUDIT: Final = (
     "id", "at", "kind", "call_id", "principal", "tool", "tier", "target", "args", "data", "prev", "hash",
 )  # fmt: skip
+AUTONOMY: Final = ("level", "effective", "why", "conditions", "targets", "since_at", "by")
+RUNBOOK: Final = (
+    "name", "about", "condition", "scope", "shipped", "trusted", "sha256", "path", "problem", "steps",
+)  # fmt: skip
+CHECK: Final = ("guardrail", "verdict", "text")
+STEP: Final = ("tool", "text", "outcome", "call_id", "began_at", "ended_at", "result")
+REPAIR: Final = (
+    "id", "incident", "condition", "target", "target_name", "runbook", "level", "by", "attempt", "status",
+    "severity", "seen", "seen_at", "decided", "decided_at", "checks", "steps", "samples", "next_at", "approval_id",
+    "ended_at", "text", "cluster",
+)  # fmt: skip
 CLIENT: Final = ("id", "client", "version", "role", "pid", "uid", "connected_at", "sent_bytes", "pending")
 
 _TIMES: Final = frozenset({"at", "silenced_until"})
@@ -79,6 +90,22 @@ def node_key(node: Entity) -> tuple[str, str]:
 
 def guest_key(guest: Entity) -> tuple[str, int]:
     return str(guest.get("cluster", "")), int(guest.get("vmid") or 0)
+
+
+def autonomy(state: State) -> Entity | None:
+    """The autonomy level; None where the daemon tells nothing of one."""
+    found = state.get("autonomy", {}).get("autonomy:main")
+    return None if found is None else shape(found, AUTONOMY)
+
+
+def repair(found: Entity) -> Entity:
+    """One story, with its verdicts and steps in their own shapes."""
+    return {
+        **shape(found, REPAIR),
+        "checks": [shape(check, CHECK) for check in found.get("checks") or []],
+        "steps": [shape(step, STEP) for step in found.get("steps") or []],
+        "samples": [rfc3339(at) for at in found.get("samples") or []],
+    }
 
 
 def nodes(state: State, now: float) -> list[Entity]:
@@ -156,6 +183,7 @@ def status(state: State, now: float, *, simulated: bool) -> Entity:
         "health": level,
         "reasons": reasons,
         "killswitch": killswitch(state),
+        "autonomy": autonomy(state),
         "quorum": quorum(clusters[0]) if clusters else None,
         "clusters": [
             {

@@ -73,3 +73,25 @@ def parse_duration(text: str) -> float:
     if not parts or _DURATION.sub("", stripped).strip():
         raise ValueError(f"{text!r} is no duration; write it like 90s, 10m, 1h30m or 2d")
     return sum(float(number) * _UNITS[unit.lower()] for number, unit in parts)
+
+
+def parse_since(text: str, now: float) -> float:
+    """A moment in the past in Unix seconds: ``12h`` before ``now``, ``today``, ``yesterday``, ``2026-11-19`` or
+    ``2026-11-19 21:30``, local time; none later than ``now``. Raises ``ValueError`` with a sentence."""
+    word = text.strip().lower()
+    if word in {"today", "yesterday"}:
+        today = time.localtime(now)
+        back = 0 if word == "today" else 1
+        return time.mktime((today.tm_year, today.tm_mon, today.tm_mday - back, 0, 0, 0, 0, 0, -1))
+    for form in ("%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%dt%H:%M"):
+        try:
+            parsed = time.strptime(word, form)
+        except ValueError:
+            continue
+        return min(now, time.mktime((*parsed[:8], -1)))
+    try:
+        return now - parse_duration(text)
+    except ValueError:
+        raise ValueError(
+            f"{text!r} is no moment; write it like 12h, yesterday, 2026-11-19 or '2026-11-19 21:30'"
+        ) from None

@@ -106,6 +106,19 @@ VERBS: Final[tuple[Verb, ...]] = (
     _docker("stop", "Stop a container."),
 )  # fmt: skip
 
+MORE: Final[tuple[Verb, ...]] = (
+    Verb("autonomy", "set", "Choose the autonomy level.", "none", "set_autonomy", "set_autonomy",
+         (Part("level", "0 to 4.", kind=int, required=True), Part("condition", "Of a condition.", "--condition"),
+          Part("target", "Of a target.", "--target"))),
+    Verb("autonomy", "unset", "Take a level of its own away.", "none", "unset_autonomy", "unset_autonomy",
+         (Part("condition", "Of a condition.", "--condition"), Part("target", "Of a target.", "--target"))),
+    Verb("runbook", "run", "Run a runbook by hand.", "none", "run_runbook", "run_runbook",
+         (Part("runbook", "Its name.", required=True), Part("target", "Where.", required=True))),
+    Verb("runbook", "distrust", "Take the trust away.", "none", "distrust_runbook", "distrust_runbook",
+         (Part("name", "Its name.", required=True),)),
+)  # fmt: skip
+"""Commands with a module of their own that stand for one call, too: ``command_line`` tells them."""
+
 WORDS: Final[dict[About, tuple[str, str]]] = {
     "guest": ("guest", "Name or vmid."),
     "node": ("node", "Name of the node."),
@@ -128,7 +141,7 @@ def arguments(verb: Verb, subject: str | None, given: dict[str, Any]) -> dict[st
 
 def command_line(tool: str, args: dict[str, Any]) -> str:
     """The command of a person for a call: its verb where there is one that says all of it."""
-    for verb in VERBS:
+    for verb in (*VERBS, *MORE):
         if tool in {verb.vm, verb.ct} and (words := _words(verb, args)) is not None:
             return shlex.join(["jarvis", verb.noun, verb.name, *words])
     return shlex.join(["jarvis", "tool", "call", tool, *(f"{name}={_plain(v)}" for name, v in args.items())])

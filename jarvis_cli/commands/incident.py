@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from jarvis_cli import complete, names, shapes, views
+from jarvis_cli import complete, names, shapes, stories, views
 from jarvis_cli.group import Command, Reading, noun
 from jarvis_cli.session import Session, session
 from jarvis_cli.shapes import INCIDENT, SILENCE, Entity
@@ -76,14 +76,39 @@ def show(
     ctx: typer.Context,
     incident: str = typer.Argument(help=WHICH, autocompletion=complete.incidents),
 ) -> None:
-    """One incident with its evidence."""
+    """One incident with its evidence, and what was done about it."""
     run = session(ctx)
     with run.link() as link:
         found = picture(link, "cluster", "incidents")
         entity = names.incident(_all(link), incident)
+        repairs = _repairs(link, str(entity["id"]))
     now = found.now
-    document = {"simulated": found.simulated, **shapes.shape(entity, INCIDENT)}
-    show_picture(run, document, found, lambda look: _lines(entity, now, look))
+    document = {
+        "simulated": found.simulated,
+        **shapes.shape(entity, INCIDENT),
+        "repairs": [shapes.repair(repair) for repair in repairs],
+    }
+
+    def lines(look: Look) -> Iterator[str]:
+        yield from _lines(entity, now, look)
+        if repairs:
+            yield ""
+            yield views.title("REPAIRS", look)
+        for repair in repairs:
+            yield from stories.lines(repair, look, now, full=True)
+
+    show_picture(run, document, found, lines)
+
+
+def _repairs(link: PlainClient, incident: str) -> list[Entity]:
+    """Its stories, oldest first; none of a daemon that repairs nothing."""
+    try:
+        found = list(link.call("repair.list", {"incident": incident})["repairs"])
+    except JarvisError as error:
+        if error.code != "method_not_found":
+            raise
+        return []
+    return sorted(found, key=stories.happened_at)
 
 
 def _all(link: PlainClient) -> list[Entity]:
@@ -187,16 +212,8 @@ def _told(run: Session, answer: dict[str, Any]) -> None:
 
 
 def _target(link: PlainClient, target: str | None) -> str:
-    """An entity id; a bare name is looked up among nodes and guests."""
-    if target is None or target == "*" or ":" in target:
-        return target or "*"
-    state = picture(link, "cluster").state
-    try:
-        return str(names.node(state, target)["id"])
-    except JarvisError as error:
-        if error.code != "not_found":
-            raise
-    return str(names.guest(state, target)["id"])
+    """An entity id; a bare name is looked up."""
+    return names.target(picture(link, "cluster").state, target) if target not in {None, "*"} else "*"
 
 
 def _duration(text: str, option: str) -> float:

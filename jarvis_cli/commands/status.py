@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any, Final
 
 import typer
 
 from jarvis_cli import shapes, views
+from jarvis_cli.cells import fold
 from jarvis_cli.group import Reading, verb
 from jarvis_cli.session import session
 from jarvis_cli.state import Picture, picture
@@ -16,6 +18,13 @@ from jarvis_daemon.protocol.health import EXIT_CODE, State, assess
 from jarvis_daemon.protocol.text import clean
 
 app = verb()
+
+DAY_S: Final = 86400.0
+WORDS: Final = (
+    ("repaired", frozenset({"repaired"})), ("under way", frozenset({"acting", "verifying"})),
+    ("waiting for your word", frozenset({"asking"})), ("refused", frozenset({"refused", "holding"})),
+    ("handed over", frozenset({"escalated"})),
+)  # fmt: skip
 
 EXAMPLES = """
 jarvis status
@@ -57,6 +66,25 @@ def lines(found: Picture, state: State, now: float, look: Look) -> Iterator[str]
     yield views.title("INCIDENTS", look, f"{len(opened)} open" if opened else "none")
     if opened:
         yield from views.incident_table(opened, look, now, indent="  ").lines(look)
+    if autonomy := state.get("autonomy", {}).get("autonomy:main"):
+        yield ""
+        room = None if look.width is None else max(20, look.width - 10)
+        first, *rest = fold(_watchman(autonomy, state, now), room)
+        yield views.title("WATCHMAN", look, first)
+        yield from (f"{'':<10}{look.paint(look.glyphs(line), 'faint')}" for line in rest)
+
+
+def _watchman(autonomy: dict[str, Any], state: State, now: float) -> str:
+    """The level, and what was done in the last 24 hours, of what came with the picture anyway."""
+    level, holds = autonomy.get("level"), autonomy.get("effective")
+    told = f"autonomy L{level}"
+    if holds is not None and holds != level:
+        told += f", but L{holds} holds"
+    recent = [r for r in state.get("repairs", {}).values() if (r.get("ended_at") or now) >= now - DAY_S]
+    counts = [
+        f"{count} {word}" for word, statuses in WORDS if (count := sum(r.get("status") in statuses for r in recent))
+    ]
+    return clean(f"{told} · {', '.join(counts) + ' in 24 h' if counts else 'nothing repaired in 24 h'}")
 
 
 def header(state: State, now: float, look: Look, *, simulated: bool) -> Iterator[str]:

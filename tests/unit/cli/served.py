@@ -21,6 +21,7 @@ from jarvis_daemon.settings import ClusterSettings, Settings
 from jarvis_daemon.store import Store
 from jarvis_daemon.tools.room import ToolsRoom
 from tests.golden import homelab
+from tests.unit.cli.watchtower import Watchtower
 from tests.unit.cli.workshop import Workshop
 
 LOG = ["starting backup of 113", "\x1b[2Jstatus: 71 %", "done"]
@@ -66,6 +67,9 @@ class Served:
         self.tools = ToolsRoom(settings, self.places, self.bus, self.store, self.feed, self.clock)
         self.workshop = Workshop()
         self.workshop.register(self.tools)
+        self.watchtower = Watchtower()
+        self.watchtower.offer(self.bus)
+        self.watchtower.register(self.tools)
         await self.tools.start()
         await self._fill()
         await self._serve()

@@ -28,6 +28,17 @@ WRONG = {
     "--host -oProxyCommand=x status": "is no host",
     "--host a$(x) status": "is no host",
     "--host me@-oProxyCommand=x status": "is no host",
+    "runbook test guest-crashed": "Where is it to be tried?",
+    "runbook test guest-crashed plex --incident 1": "not both",
+    "runbook run guest-crashed": "Missing argument 'TARGET'",
+    "autonomy set": "Missing argument 'LEVEL'",
+    "autonomy set 5": "'5' is no autonomy level: there are L0 observe, L1 alert",
+    "autonomy set 2 --condition x --target y": "Give either --condition or --target, not both",
+    "autonomy unset": "Whose own level is to go?",
+    "history --since never": "'never' is no moment",
+    "autonomy preview 3 --since never": "'never' is no moment",
+    "history -n 0": "-n",
+    "drill --minutes 0": "--minutes",
     "incident silence": "What is to be silenced?",
     "incident silence 1 --target node:pve --reason x": "either a number or",
     "incident silence 1 --for x --reason x": "'x' is no duration",
@@ -120,7 +131,8 @@ def test_the_version_is_that_of_the_distribution() -> None:
 
 
 def test_local_commands_refuse_another_host(jarvis: Jarvis, home: Path) -> None:
-    for line in ("setup", "doctor", "config show", "daemon start", "sim faults", "demo --no-hud"):
+    local = ("setup", "doctor", "config show", "daemon start", "sim faults", "demo --no-hud", "drill")
+    for line in (*local, "runbook check x.yaml"):
         said = jarvis("--host", "me@box", *line.split())
         assert said.code == 2, line
         assert "ssh me@box jarvis" in said.err
@@ -142,6 +154,11 @@ def test_the_page_of_shapes_names_every_field() -> None:
         "approval",
         "killswitch",
         "audit",
+        "autonomy",
+        "runbook",
+        "check",
+        "step",
+        "repair",
     ):
         fields = getattr(shapes, entity.upper())
         assert [name for name in fields if f"`{name}`" not in rows[entity]] == [], entity
@@ -149,11 +166,11 @@ def test_the_page_of_shapes_names_every_field() -> None:
 
 def test_the_page_of_tools_names_every_verb_outcome_and_exit_code() -> None:
     from jarvis_cli.outcome import OUTCOME, exit_code
-    from jarvis_cli.verbs import VERBS
+    from jarvis_cli.verbs import MORE, VERBS
 
     docs = Path(__file__).resolve().parents[3] / "docs"
     page = (docs / "tools.md").read_text()
-    for verb in VERBS:
+    for verb in (*VERBS, *MORE):
         tools = " ".join(dict.fromkeys((f"`{verb.vm}`", f"`{verb.ct}`"))).replace("` `", "`, `")
         assert f"| `jarvis {verb.noun} {verb.name}` | {tools} |" in page
     rows = [line for line in page.splitlines() if line.startswith("| `") and line.count("|") == 4]
