@@ -3,6 +3,7 @@
     python -m jarvis_daemon admin config show|check|pin
     python -m jarvis_daemon admin setup certificates|commands|test|ssh|login|write
     python -m jarvis_daemon admin doctor
+    python -m jarvis_daemon admin runbook-check FILE
 
 One JSON document is read from standard input (what a verb is given, secrets too) and one is written to
 standard output: the answer, or ``{"error": …}`` as on the wire, with the error's exit code.
@@ -88,7 +89,12 @@ def _verb(words: list[str]) -> Verb:
             from jarvis_daemon.admin.doctor import doctor
 
             return doctor
+        case ["runbook-check", *names] if len(names) <= 1:
+            from jarvis_daemon.admin.runbook_check import check as check_runbook
+
+            return lambda given: check_runbook(given | ({"file": names[0]} if names else {}))
     raise JarvisError(
         "invalid_params", f"There is no `admin {' '.join(words)}`",
-        next="`config show|check|pin`, `setup certificates|commands|test|ssh|login|write`, `doctor`.",
+        next="`config show|check|pin`, `setup certificates|commands|test|ssh|login|write`, `doctor`, "
+        "`runbook-check FILE`.",
     )  # fmt: skip

@@ -52,13 +52,17 @@ def broken(where: str, found: list[Mistake]) -> JarvisError:
     return JarvisError(
         "config_invalid", f"{where}, line {first.line}: {first.sentence()}{more}", why=first.hint,
         next=f"Mend it; `jarvis runbook check {where}` lists every mistake.",
-        data={"file": where, "line": first.line, "mistakes": [told(one) for one in found]},
+        data={"file": where, "line": first.line, "problems": [told(one) for one in found]},
     )  # fmt: skip
 
 
 def told(mistake: Mistake) -> dict[str, str | int]:
-    """A mistake as it travels."""
-    return {"line": mistake.line, "path": mistake.path, "text": mistake.text, "hint": mistake.hint}
+    """A mistake as it travels; ``text`` is the whole of it in a sentence."""
+    hint = f" ({mistake.hint})" if mistake.hint else ""
+    return {
+        "line": mistake.line, "path": mistake.path, "what": mistake.text, "hint": mistake.hint,
+        "text": f"{mistake.sentence()}{hint}",
+    }  # fmt: skip
 
 
 def _sorted(found: Iterable[Mistake]) -> list[Mistake]:
