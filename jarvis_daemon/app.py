@@ -13,6 +13,7 @@ from typing import Final, Literal
 from jarvis_daemon.bus import Bus, Feed
 from jarvis_daemon.bus.services import Principal
 from jarvis_daemon.clock import Clock, SystemClock
+from jarvis_daemon.cluster.conditions.windows import in_window
 from jarvis_daemon.cluster.room import ClusterRoom
 from jarvis_daemon.demo import Simulator
 from jarvis_daemon.incidents import Incidents
@@ -24,6 +25,7 @@ from jarvis_daemon.protocol.locate import Places
 from jarvis_daemon.protocol.messages import DaemonStop
 from jarvis_daemon.protocol.spawn import spawn
 from jarvis_daemon.protocol.version import VERSION
+from jarvis_daemon.remediation.room import Remediation
 from jarvis_daemon.server import Server, Tickets
 from jarvis_daemon.settings import Settings
 from jarvis_daemon.store import Store
@@ -112,11 +114,18 @@ class Daemon:
         foreign = McpServers(
             settings.mcp, places, bus, store, feed, tools.registry, simulated=settings.cluster.simulated
         )
+        watchman = Remediation(
+            settings, places, bus, store, feed, clock, tools, ask_second=cluster.second_look,
+            ask_orders=cluster.boot_orders,
+            in_window=lambda now: in_window(settings.conditions.backup_windows, now),
+        )  # fmt: skip
+        cluster.monitor.on_judged.append(watchman.wake)
         bus.offer("daemon.stop", self._on_stop, roles={"operator"})
 
         await feed.start()
         await incidents.start()
         await tools.start()
+        await watchman.start()
         for name in ("incidents", "services", "health", "clients", "approvals", "presence", "voice"):
             bus.state(name).settled.set()
         await server.start()
@@ -140,6 +149,7 @@ class Daemon:
             notify("STOPPING=1")
             for task in background:
                 task.cancel()
+            await watchman.stop()
             await cluster.stop()
             await supervisor.stop_all()
             await server.stop("stopping")

@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
 from jarvis_daemon.bus import Bus, Feed
 from jarvis_daemon.cluster import chronicle, remembered
 from jarvis_daemon.cluster.conditions import Judge, Picture, Stop
+from jarvis_daemon.cluster.docker_watch import DockerWatch
 from jarvis_daemon.cluster.history import History
 from jarvis_daemon.cluster.node_watch import NodeWatch
 from jarvis_daemon.cluster.past import Past
@@ -55,6 +57,8 @@ class Monitor:
         self.store = store
         self.poll_cpu_ms: float | None = None
         self._parse_cpu_s = 0.0
+        self.on_judged: list[Callable[[], None]] = []
+        """Called after each beat, once the incidents know what it showed."""
         self.picture: Picture | None = None
         """The last one that was judged."""
         self._cluster_topic, self._tasks_topic = bus.state("cluster"), bus.state("tasks")
@@ -69,6 +73,7 @@ class Monitor:
         self._telling = False
         self._slow: SlowWatch | None = None
         self._past: Past | None = None
+        self._docker: DockerWatch | None = None
         self._running: list[asyncio.Task[None]] = []
         self._acted, self._beating = asyncio.Event(), asyncio.Lock()
         self._deaf = feed.topic.listen(lambda event: self._acted.set() if event.kind.startswith("tool.") else None)
@@ -91,8 +96,8 @@ class Monitor:
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
-        watches = [*self._nodes.values(), self._slow, self._past]
-        self._nodes, self._slow, self._past = {}, None, None
+        watches = [*self._nodes.values(), self._slow, self._past, self._docker]
+        self._nodes, self._slow, self._past, self._docker = {}, None, None, None
         await asyncio.gather(*(watch.stop() for watch in watches if watch is not None))
 
     async def _beat_after_acts(self) -> None:
@@ -134,9 +139,12 @@ class Monitor:
             self.history.add(self.picture)
         self.poll_cpu_ms = round(1000 * (self._parse_cpu_s + spent + time.thread_time() - cpu), 1)
         await self.incidents.observe("cluster", found.observations, found.covered, found.unjudged)
+        for judged in self.on_judged:
+            judged()
         self._look_after_nodes()
         if self._slow is None and resources is not None:
             self._slow, self._past = SlowWatch(scene), Past(scene, self.history)
+            self._docker = DockerWatch(scene)
         if not self._telling:
             self._telling = True
             self._begin_telling()
@@ -285,6 +293,7 @@ class Monitor:
             self.scene.sources.drop_target(name)
             self.scene.mute.pop(name, None)
             self.scene.units.pop(name, None)
+            self.scene.disks.pop(name, None)
 
     def _begin_telling(self) -> None:
         settings, clock = self.scene.settings.feed, self.scene.clock

@@ -286,8 +286,8 @@ RepairStatus = Literal[
 ]  # fmt: skip
 """holding, refused, recommended: judged again while the incident is open; asking: a step waits for the operator;
 acting, verifying: under way. The others are ends: repaired (two fresh samples), failed (tried again after its
-cool-down), escalated (handed to a person), reported (evidence gathered, nothing to repair), cancelled (kill switch, or
-the operator), over (the fault went away before anything was done)."""
+cool-down), escalated (handed to a person), reported (evidence gathered, nothing to repair), cancelled (kill switch,
+or the operator), over (the fault went away before anything was done)."""
 
 
 class Repair(Entity):

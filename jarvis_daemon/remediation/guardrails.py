@@ -1,7 +1,8 @@
-"""The guardrails, in the order in which they are asked. Pure functions of a ``Case``; each has a test that breaks it.
+"""The guardrails, in the order in which they are asked. Pure functions of a ``Case``; for each, a test breaks it.
 
-The same tuple is asked in the engine's round, before each step, and by the gate when it judges the call, the last time
-right before the intent. *hold* ends by itself; *ask* wants a person's word; *refuse* holds while the fact holds.
+The same tuple is asked in the engine's round, before each step, and by the gate when it judges the call, the last
+time right before the intent. *hold* ends by itself; *ask* wants a person's word; *refuse* holds while the fact
+holds.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Final
 
 from jarvis_daemon.protocol.state import Check, CheckVerdict, Guest, Source, Task
 from jarvis_daemon.remediation.facts import Case
+from jarvis_daemon.remediation.runbook import tools_of
 from jarvis_daemon.remediation.words import span
 
 Guardrail = Callable[[Case], Check]
@@ -141,17 +143,14 @@ def silenced(case: Case) -> Check:
 
 def person(case: Case) -> Check:
     """Who was stopped by somebody stays stopped; where somebody is at work, nobody else lays hands on."""
-    tasks = _tasks(case)
-    ran_at = case.incident.evidence.get("last_running_at")
-    if isinstance(ran_at, int | float):
-        stop = next((t for t in tasks if t.type in STOPS and t.started_at >= ran_at - STOP_SLACK_S), None)
-        if stop is not None:
-            return _say("person", "refuse", f"{case.name} was stopped by {stop.user or 'somebody'} ({stop.type}).")
+    if (stop := stop_task(case)) is not None:
+        return _say("person", "refuse", f"{case.name} was stopped by {stop.user or 'somebody'} ({stop.type}).")
     quiet = case.facts.limits.person_quiet_s
-    for task in tasks:
+    for task in _tasks(case):
         ended = task.ended_at or case.facts.now
-        ours = task.user.partition("!")[0] == case.facts.our_user.partition("!")[0]
-        if not ours and task.type not in LOOKING and case.facts.now - ended < quiet:
+        if ours(task, case.facts.our_user) or task.type in LOOKING:
+            continue
+        if case.facts.now - ended < quiet:
             return _say("person", "hold", f"{task.user} has just worked on {case.name} ({task.type}).")
     return _say("person", "pass", "Nobody stopped it, nobody works on it.")
 
@@ -180,7 +179,7 @@ def votes(case: Case) -> Check:
     needed = cluster.quorum_needed
     if needed is None:
         return _say("votes", "hold", "It is not known how many votes quorum needs.")
-    takes = sum(tool in NODE_TAKERS for step in case.runbook.steps for tool in _tools(step.tool))
+    takes = sum(tool in NODE_TAKERS for step in case.runbook.steps for tool in tools_of(step))
     if online - takes < needed:
         return _say("votes", "refuse", f"{online} of {needed} needed votes are there, and it would take {takes}.")
     return _say("votes", "pass", f"{online} votes are there, {needed} are needed.")
@@ -269,6 +268,19 @@ def ask_all(case: Case) -> list[Check]:
     return checks
 
 
+def stop_task(case: Case) -> Task | None:
+    """The task by which somebody stopped the target since it was last seen running."""
+    ran_at = case.incident.evidence.get("last_running_at")
+    if not isinstance(ran_at, int | float):
+        return None
+    return next((t for t in _tasks(case) if t.type in STOPS and t.started_at >= ran_at - STOP_SLACK_S), None)
+
+
+def ours(task: Task, our_user: str) -> bool:
+    """Whether a task was started with our token, by whichever of its names PVE tells."""
+    return bool(our_user) and task.user.partition("!")[0] == our_user.partition("!")[0]
+
+
 def cooling_s(case: Case) -> float:
     """Seconds until the next attempt may be made; 0 when it may."""
     past = case.past
@@ -310,10 +322,6 @@ def _names(case: Case) -> set[str]:
     elif (node := case.node) is not None:
         names |= {node.id, node.name}
     return names
-
-
-def _tools(tool: object) -> list[str]:
-    return [tool] if isinstance(tool, str) else list(getattr(tool, "tools", {}).values())
 
 
 def _say(guardrail: str, verdict: CheckVerdict, text: str) -> Check:

@@ -1,7 +1,7 @@
 """What was attempted, and when: the memory behind attempts, cool-downs, flapping and the blast radius.
 
-All ages are monotonic. After a restart they are taken from the wall times in the store; a moment in the future counts as
-now, so that a clock that jumped back makes the engine more patient, never less.
+All ages are monotonic. After a restart they are taken from the wall times in the store; a moment in the future
+counts as now, so that a clock that jumped back makes the engine more patient, never less.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ Fault = tuple[str, str]
 class Attempt:
     """One repair from the moment it is reserved. ``acted`` is False until something was begun."""
 
-    story: str
     incident: str
     fault: Fault
     scope: Scope
@@ -56,10 +55,10 @@ class Ledger:
             seen = self._openings.setdefault((incident.condition, incident.target), [])
             seen.append((incident.id, mono - max(0.0, now - incident.opened_at)))
 
-    def begin(self, story: str, incident: Incident, scope: Scope) -> Attempt:
+    def begin(self, incident: Incident, scope: Scope) -> Attempt:
         """Reserve a place: from now on it counts as under way."""
         fault = incident.condition, incident.target
-        attempt = Attempt(story, incident.id, fault, scope, self.clock.monotonic())
+        attempt = Attempt(incident.id, fault, scope, self.clock.monotonic())
         self.attempts.append(attempt)
         return attempt
 
@@ -75,7 +74,7 @@ class Ledger:
         began = mono - max(0.0, now - (repair.decided_at or repair.seen_at))
         ended = None if repair.ended_at is None else mono - max(0.0, now - repair.ended_at)
         fault = repair.condition, repair.target
-        attempt = Attempt(repair.id, repair.incident, fault, scope, began, True, ended)
+        attempt = Attempt(repair.incident, fault, scope, began, True, ended)
         self.attempts.append(attempt)
         return attempt
 

@@ -104,3 +104,8 @@ class Kept(msgspec.Struct, kw_only=True, frozen=True):
     path: str
     shipped: bool
     trusted: bool
+
+
+def tools_of(step: Step) -> list[str]:
+    """Every tool that a step may call."""
+    return [step.tool] if isinstance(step.tool, str) else list(step.tool.tools.values())

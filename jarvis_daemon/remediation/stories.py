@@ -148,11 +148,11 @@ def slim(case: Case) -> Case:
             storages={case.storage.id: case.storage} if case.storage else {},
             sources={
                 key: s for key, s in facts.sources.items()
-                if s.what == "resources" or (s.target is not None and s.target in {host, guest.name if guest else ""})
+                if s.what == "resources" or s.target in {host, guest.name if guest else host}
             },
             tasks={
                 key: t for key, t in facts.tasks.items()
-                if (guest is not None and t.target == str(guest.vmid)) or (t.status == "running" and t.node == host)
+                if (guest and t.target == str(guest.vmid)) or (t.status == "running" and t.node == host)
             },
             incidents={
                 key: i for key, i in facts.incidents.items()

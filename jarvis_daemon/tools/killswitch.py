@@ -48,11 +48,15 @@ class KillSwitch:
 
     async def check(self) -> bool:
         """Read row and file; True when either is engaged, missing or cannot be read."""
+        return self.look().engaged
+
+    def look(self) -> KillSwitchState:
+        """Read row and file now, and answer what holds."""
         row = self._row_now()
         before = self.engaged
         self._row, self._file = row, self._file_engaged()
         self._told(before)
-        return self.engaged
+        return self.state()
 
     def _row_now(self) -> KillSwitchState:
         try:

@@ -1,0 +1,43 @@
+"""One repair under way: what the engine and whoever carries it out both hold."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+from jarvis_daemon.protocol.state import Incident, Repair
+from jarvis_daemon.remediation.decision import Decision
+from jarvis_daemon.remediation.facts import SecondLook
+from jarvis_daemon.remediation.ledger import Attempt
+from jarvis_daemon.remediation.runbook import Kept
+
+Key = tuple[str, str]
+"""(number of the incident, or the target where a person runs it without one; name of the runbook)"""
+
+
+@dataclass
+class Run:
+    """From the reservation to the end. Times are monotonic."""
+
+    incident: Incident
+    kept: Kept
+    decision: Decision
+    attempt: Attempt
+    story: Repair
+    by_hand: bool = False
+    second: SecondLook | None = None
+    verifying: bool = False
+    deadline: float = 0.0
+    """Of the verification."""
+    sampled_at: float | None = None
+    """The source's own time of the last sample that was judged."""
+    done: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def key(self) -> Key:
+        return self.incident.id or self.incident.target, self.kept.runbook.name
+
+    @property
+    def session(self) -> str:
+        """Of the principal that its steps go through the gate as."""
+        return f"repair:{self.story.id}"

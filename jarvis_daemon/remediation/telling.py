@@ -1,0 +1,49 @@
+"""The lines of the feed that tell a story: one when it begins, one that is the whole of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from jarvis_daemon.bus import Feed
+from jarvis_daemon.bus.feed import FeedSeverity
+from jarvis_daemon.protocol.state import FeedEvent, Repair
+from jarvis_daemon.protocol.text import clean
+from jarvis_daemon.redact import redact
+from jarvis_daemon.remediation.words import story
+
+SEVERITIES: Final[dict[str, FeedSeverity]] = {
+    "repaired": "ok", "failed": "error", "escalated": "error", "refused": "warning", "recommended": "warning",
+    "reported": "warning", "cancelled": "warning", "asking": "warning", "over": "info", "holding": "info",
+    "acting": "info",
+}  # fmt: skip
+SILENT_LEVEL: Final = 4
+LINE_MAX: Final = 2000
+
+
+def line(feed: Feed, repair: Repair, *, severity: FeedSeverity | None = None) -> FeedEvent:
+    """What is told of a story as it stands now."""
+    begun = repair.status in {"acting", "holding", "asking"}
+    kind = "repair.begun" if repair.status == "acting" else f"repair.{repair.status}"
+    text = repair.text if begun else story(repair)
+    return feed.make(
+        kind, clean(redact(text), limit=LINE_MAX), severity=severity or SEVERITIES.get(repair.status, "info"),
+        target=repair.target or None,
+        data={
+            "repair": repair.id, "incident": repair.incident, "condition": repair.condition,
+            "runbook": repair.runbook, "status": repair.status, "level": repair.level,
+            "silent": repair.level >= SILENT_LEVEL and repair.by == "watchman",
+        },
+    )  # fmt: skip
+
+
+def together(feed: Feed, repairs: Sequence[Repair], why: str) -> FeedEvent:
+    """One line for many that are held back for the same reason."""
+    names = ", ".join(r.target_name for r in repairs[:8])
+    more = f" and {len(repairs) - 8} more" if len(repairs) > 8 else ""
+    status = repairs[0].status
+    return feed.make(
+        f"repair.{status}", clean(f"I hold back on {len(repairs)} faults ({names}{more}). {why}", limit=LINE_MAX),
+        severity=SEVERITIES.get(status, "info"),
+        data={"incidents": [r.incident for r in repairs], "status": status, "silent": False},
+    )  # fmt: skip
