@@ -97,7 +97,7 @@ class Carrier:
         if run is None:
             raise JarvisError("refused", "No repair is under way by that name", next="Nothing was done.")
         await self._look(run)
-        if (why := self._against(self._engine.case(run))) is not None:
+        if (why := self._against(self._engine.case(run), acted=run.attempt.acted)) is not None:
             raise JarvisError("refused", why.text.rstrip("."), why=f"guardrail: {why.guardrail}")
 
     # --- the way of one repair ---------------------------------------------------------------------------
@@ -140,7 +140,7 @@ class Carrier:
         case = self._engine.case(run)
         if not _due(step, case):
             return "go on"
-        if (why := self._against(case)) is not None:
+        if (why := self._against(case, acted=run.attempt.acted)) is not None:
             await self._stop(run, why.text, why.guardrail, number)
             return "stop"
         try:
@@ -259,8 +259,11 @@ class Carrier:
                 break
         run.second = None
 
-    def _against(self, case: Case) -> Check | None:
+    def _against(self, case: Case, *, acted: bool) -> Check | None:
         """What speaks against the next step; what was asked for has been asked."""
+        gone = case.incident.id and case.incident.id not in case.facts.incidents
+        if gone and not case.by_hand and not acted:
+            return Check(guardrail="incident", verdict="hold", text="The fault has gone away meanwhile.")
         if case.second is None and not case.facts.cluster.standalone:
             return Check(guardrail="quorum", verdict="hold", text="No second endpoint was asked.")
         checks = ask_all(case)

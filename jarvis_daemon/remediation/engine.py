@@ -41,7 +41,7 @@ QUIET: Final = frozenset({"blast radius", "busy", "evidence", "cool-down", "back
 TELL_HOLD_S: Final = 60.0
 TOGETHER: Final = 4
 """So many held back for the same reason in one round become one line."""
-FINAL: Final = frozenset({"escalated", "reported", "denied"})
+UNSAVED_MAX: Final = 500
 STANDING: Final[dict[str, RepairStatus]] = {
     "refuse": "refused", "hold": "holding", "recommend": "recommended", "hand_over": "escalated",
 }  # fmt: skip
@@ -72,6 +72,7 @@ class Engine:
         self._not_before: dict[Key, float] = {}
         self._orders: dict[str, float] = {}
         self._closing: set[Key] = set()
+        self._unsaved: list[Save] = []
         self._turned = asyncio.Event()
         self._lock = asyncio.Lock()
 
@@ -122,6 +123,8 @@ class Engine:
     def _consider(self, case: Case, start: list[Run]) -> list[Save]:
         key = case.incident.id, case.runbook.name
         last = self._standing.get(key)
+        if key in self._runs:  # a person began it meanwhile
+            return []
         if last is not None and (last.status in {"escalated", "reported"} or key in self._closing):
             return []
         if self._not_before.get(key, 0.0) > self._clock.monotonic():
@@ -435,9 +438,12 @@ class Engine:
         await self._save(saves)
 
     async def _save(self, saves: list[Save]) -> None:
+        """What cannot be written now is written with the next round: a story does not get lost to a full disk."""
+        due, self._unsaved = [*self._unsaved, *saves], []
         try:
-            await self.stories.save(*saves)
+            await self.stories.save(*due)
         except JarvisError as error:
+            self._unsaved = [*due, *self._unsaved][-UNSAVED_MAX:]
             _log.error("stories could not be saved", extra={"data": {"why": error.sentence()}})
 
     def _grouped(self, saves: list[Save]) -> list[Save]:

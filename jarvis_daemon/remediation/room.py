@@ -76,6 +76,8 @@ class Remediation:
         """Read runbooks and levels, take over an earlier life, begin. Raises ``store_failed``."""
         await self.shelf.load()
         await self.levels.start()
+        recent = await self._bus.ask("incident.list", m.IncidentList(limit=1000), DAEMON)
+        self.engine.ledger.opened(msgspec.convert(recent["incidents"], list[Incident]))
         stories = await self.stories.start()
         await self.engine.save(self.engine.restore(stories, self.shelf.kept.get))
         listener = self.engine.bystander.note

@@ -58,8 +58,8 @@ class Stories:
         for one in saves:
             one.repair.cluster = self._cluster
         events = await self._store.write(lambda db: self._write(db, saves), durable=True)
-        # a copy: what is published must not change under a client's delta
-        self._topic.apply({"repairs": {s.repair.id: msgspec.structs.replace(s.repair) for s in saves}})
+        # copies, steps and all: what is published is compared with what comes next
+        self._topic.apply({"repairs": {s.repair.id: _repair(_encode(s.repair)) for s in saves}})
         self._feed.publish(*events)
 
     def _write(self, db: Database, saves: Sequence[Save]) -> list[FeedEvent | None]:

@@ -193,8 +193,8 @@ class _Tools:
         incident = self._room.incident_at(kept, args.target)
         # the runbook is the target: the one it acts upon is taken by its own steps
         return Target(
-            f"runbook:{args.runbook}/{incident.target}", incident.target.partition(":")[2] or args.target, "runbook",
-            incident.cluster, observed_at=ctx.now, labels=(incident.target,),
+            f"runbook:{args.runbook}/{incident.target}", incident.target.partition(":")[2] or args.target,
+            "runbook", incident.cluster, observed_at=ctx.now, labels=(incident.target,),
             facts={"kept": kept, "incident": incident, "sha256": kept.sha256, "by": str(ctx.principal)},
         )  # fmt: skip
 
