@@ -5,7 +5,10 @@ from __future__ import annotations
 import time
 
 from jarvis_daemon.protocol.state import Check, Repair
+from jarvis_daemon.remediation import evidence
 
+FOUND_LINES = 6
+"""Of a read's result, in the story."""
 LEVELS = ("observe", "alert", "recommend", "act and report", "act silently")
 
 
@@ -43,7 +46,8 @@ def story(repair: Repair) -> str:
     for step in repair.steps:
         when = moment(step.ended_at or step.began_at)
         outcome = f" ({step.outcome})" if step.outcome not in {"", "verified", "done"} else ""
-        parts.append(f"{when} did: {step.text.rstrip('.')}{outcome}.")
+        found = "; ".join(evidence.lines(step.result)[:FOUND_LINES])
+        parts.append(f"{when} did: {step.text.rstrip('.')}{outcome}{': ' + found if found else ''}.")
     if repair.samples:
         parts.append(f"{' and '.join(moment(at) for at in repair.samples[-2:])} verified by fresh readings.")
     return " ".join([repair.text, *parts]).strip()
