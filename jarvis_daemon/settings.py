@@ -129,6 +129,8 @@ class ConditionSettings(Section):
     """A task that runs longer is stuck."""
     certificate_warning_days: Annotated[float, Field(ge=0)] = 21.0
     """An API certificate that expires sooner is warned of."""
+    disk_life_warning_pct: Annotated[float, Field(ge=0, le=100)] = 5.0
+    """An SSD with no more of its life left is warned of."""
     clock_skew_warning_s: Annotated[float, Field(gt=0)] = 5.0
     """A node whose clock differs by more is warned of."""
     guest_memory_sustained_s: Annotated[float, Field(ge=0)] = 60.0

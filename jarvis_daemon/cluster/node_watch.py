@@ -14,9 +14,11 @@ from jarvis_daemon.cluster.conditions import Muteness
 from jarvis_daemon.cluster.scene import Scene, rhythm
 from jarvis_daemon.cluster.shapes import (
     Certificate,
+    DiskRow,
     NodeStatusReply,
     ReplicationJob,
     parse_certificates,
+    parse_disks,
     parse_node_status,
     parse_replication,
     parse_time,
@@ -30,6 +32,10 @@ RETRY_BEATS: Final = 3
 CLOCK_BEATS: Final = 30
 REPLICATION_BEATS: Final = 12
 CERTIFICATE_BEATS: Final = 2160
+DISKS_RETRY_S: Final = 300.0
+"""The disks are asked for again after a failure, where their own rhythm is slower."""
+DISKS_TIMEOUT_S: Final = 30.0
+"""A node asks each disk in turn."""
 UNCERTAIN_S: Final = 1.0
 """A clock that was read with less certainty is not judged."""
 
@@ -42,6 +48,7 @@ class NodeWatch:
         add, cluster = scene.sources.add, scene.cluster
         self._status = add("node", name, interval_s=cluster.node_interval_s)
         self._clock_source = add("clock", name, interval_s=CLOCK_BEATS * scene.beat_s)
+        self._disks = add("disks", name, interval_s=cluster.disks_interval_s)
         self._certificates = add("certificates", name, interval_s=CERTIFICATE_BEATS * scene.beat_s)
         self._sensors: Polled | None = None
         if scene.ssh.enabled:
@@ -49,6 +56,7 @@ class NodeWatch:
         begin, spread = scene.clock.monotonic(), cluster.node_interval_s
         self._clock_due = begin + 1 * spread
         self._certificates_due = begin + 2 * spread
+        self._disks_due = begin + min(3 * spread, cluster.disks_interval_s)
         self._replication_due = begin
         self._tasks = [spawn(self._run(), name=f"node-{name}")]
         if self._sensors is not None:
@@ -113,6 +121,12 @@ class NodeWatch:
             if certificates is not None:
                 scene.inventory.merge_certificates(self._name, certificates)
                 self._publish(self._name)
+        elif mono >= self._disks_due:
+            interval = scene.cluster.disks_interval_s
+            disks = await scene.poll(self._disks, self._ask_disks)
+            if disks is not None:
+                scene.disks[self._name] = disks
+            self._disks_due = mono + (interval if disks is not None else min(interval, DISKS_RETRY_S))
         elif mono >= self._clock_due:
             self._clock_due = mono + CLOCK_BEATS * scene.beat_s
             if scene.sources.age_s(self._clock_source) > CLOCK_BEATS * scene.beat_s / 2:  # SSH does not tell it
@@ -124,6 +138,10 @@ class NodeWatch:
 
     async def _ask_certificates(self) -> list[Certificate]:
         return parse_certificates(await self._scene.px.call("node_certificates", node=self._name))
+
+    async def _ask_disks(self) -> list[DiskRow]:
+        reply = await self._scene.px.call("node_disks", node=self._name, timeout_s=DISKS_TIMEOUT_S)
+        return parse_disks(reply)
 
     async def _ask_time(self) -> None:
         clock = self._scene.clock

@@ -10,12 +10,13 @@ from typing import Final, TypeVar
 
 from jarvis_daemon.clock import Clock
 from jarvis_daemon.cluster.conditions import Backups, Muteness, Picture, Stop
+from jarvis_daemon.cluster.conditions.picture import IllContainer
 from jarvis_daemon.cluster.conditions.windows import in_window
 from jarvis_daemon.cluster.history import History
 from jarvis_daemon.cluster.inventory import Inventory
 from jarvis_daemon.cluster.proxmox import Proxmox
 from jarvis_daemon.cluster.quorum import Quorum
-from jarvis_daemon.cluster.shapes import ReplicationJob
+from jarvis_daemon.cluster.shapes import DiskRow, ReplicationJob
 from jarvis_daemon.cluster.sources import Polled, Sources
 from jarvis_daemon.cluster.ssh import SshNodes
 from jarvis_daemon.cluster.task_book import TaskBook
@@ -48,6 +49,10 @@ class Scene:
     backups: Backups | None = None
     replications: dict[str, list[ReplicationJob]] | None = None
     """Node -> the jobs that it is the source of, with their state; None before the first list."""
+    containers: dict[str, list[IllContainer]] = field(default_factory=dict)
+    """Docker host -> its containers that are not well."""
+    disks: dict[str, list[DiskRow]] = field(default_factory=dict)
+    """Node -> its disks."""
     past: History | None = None
     """What was measured; None where nothing is kept."""
     missing_privileges: list[str] = field(default_factory=list)
@@ -116,7 +121,8 @@ class Scene:
             mute=self.mute, endpoints_untrusted=frozenset(untrusted),
             endpoints_next={url: error.next for url, error in failed.items()}, endpoint_nodes=self.endpoint_nodes,
             units=self.units, backups=self.backups, replications=self.replications,
-            in_window=in_window(self.settings.conditions.backup_windows, now),
+            containers={host: self.containers.get(host, []) for host in self.settings.docker.hosts},
+            disks=self.disks, in_window=in_window(self.settings.conditions.backup_windows, now),
             tasks_since_at=self.tasks.oldest_known_at,
         )  # fmt: skip
 

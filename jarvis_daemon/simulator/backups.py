@@ -86,6 +86,27 @@ class Backups:
         vmids = frozenset(order.vmids)
         return self._world.tasks.start(order.node, "vzdump", ident, order.user, self._script(order), vmids).upid
 
+    def hang(self, order: Order, began: float) -> str:
+        """A task that began then (Unix seconds), keeps its guest locked and never ends by itself; its UPID."""
+        (vmid,) = order.vmids
+        script = self._hanging(order, self._world.guests[vmid])
+        tasks = self._world.tasks
+        return tasks.start(
+            order.node, "vzdump", str(vmid), order.user, script, frozenset(order.vmids), began=began
+        ).upid
+
+    def _hanging(self, order: Order, guest: Guest) -> Script:
+        guest.lock = "backup"
+        self._world.config_version += 1
+        try:
+            yield 0.0, f"INFO: Starting Backup of VM {guest.vmid} ({guest.spec.pve_type})"
+            yield 0.0, f"INFO: creating vzdump archive on {order.storage}"
+            while True:
+                yield 3600.0, None
+        finally:
+            guest.lock = None
+            self._world.config_version += 1
+
     def _script(self, order: Order) -> Script:
         ids = " ".join(map(str, order.vmids))
         yield 0.1, f"INFO: starting new backup job: vzdump {ids} --storage {order.storage} --mode {order.mode}"

@@ -21,6 +21,8 @@ SOCKET: Final = "/var/run/docker.sock"
 _PATH: Final = re.compile(
     r"(?:/v1\.[0-9]+)?/containers/([A-Za-z0-9][A-Za-z0-9_.-]*)/(json|logs|start|stop|restart)"
 )
+UP_S: Final = 3.2 * 86400
+"""For how long the containers have been running at the start."""
 _NEVER: Final = "0001-01-01T00:00:00Z"
 
 
@@ -34,6 +36,10 @@ class Container:
     restarts: int = 0
     exit_code: int = 0
     broken: bool = False
+    health: Literal["healthy", "unhealthy"] | None = None
+    """What its health check says; None: it has none."""
+    incurable: bool = False
+    """A restart does not make it healthy."""
     line: str = ""
     """What it writes, beside telling that it started."""
 
@@ -48,7 +54,7 @@ class DockerHost:
     def __init__(self, guest: Guest, names: tuple[str, ...], timeline: Timeline) -> None:
         self.guest = guest
         self._timeline = timeline
-        self.containers = {name: Container(name, timeline.now - 3600.0) for name in names}
+        self.containers = {name: Container(name, timeline.now - UP_S) for name in names}
         self.requests: list[str] = []
 
     def answer(self, method: str, target: str) -> tuple[int, str, bytes]:
@@ -87,6 +93,8 @@ class DockerHost:
             return 204, "text/plain", b""
         container.started_at = self._timeline.now
         container.state, container.exit_code = ("exited", 1) if container.broken else ("running", 0)
+        if container.health == "unhealthy" and not container.incurable:
+            container.health = "healthy"
         return 204, "text/plain", b""
 
     def _row(self, container: Container) -> dict[str, Any]:
@@ -98,10 +106,15 @@ class DockerHost:
             "Command": "/entrypoint",
             "Created": int(self._timeline.now) - 86400 * 21,
             "State": container.state,
-            "Status": "Up 3 days" if up else f"Exited ({container.exit_code}) 2 hours ago",
+            "Status": self._up(container) if up else f"Exited ({container.exit_code}) 2 hours ago",
             "Ports": [],
             "Labels": {},
         }
+
+    def _up(self, container: Container) -> str:
+        """In Docker's words: ``Up 3 days (unhealthy)``."""
+        suffix = f" ({container.health})" if container.health else ""
+        return f"Up {in_words(self._timeline.now - container.started_at)}{suffix}"
 
     def _details(self, container: Container) -> dict[str, Any]:
         up = container.state == "running"
@@ -117,6 +130,7 @@ class DockerHost:
                 "Error": "",
                 "StartedAt": _rfc3339(container.started_at),
                 "FinishedAt": _NEVER if up else _rfc3339(self._timeline.now),
+                **({"Health": {"Status": container.health, "FailingStreak": 0}} if container.health else {}),
             },
             "Config": {"Image": f"{container.name}:latest", "Tty": False, "Labels": {}},
         }
@@ -126,6 +140,21 @@ class DockerHost:
         lines = [f"{container.name} started", *([container.line] if container.line else [])]
         frames = [(f"{_rfc3339(container.started_at)} {line}\n").encode() for line in lines[-tail:]]
         return b"".join(struct.pack(">BxxxL", 1, len(frame)) + frame for frame in frames)
+
+
+def in_words(seconds: float) -> str:
+    """A span as Docker writes it."""
+    if seconds < 1:
+        return "Less than a second"
+    steps = (
+        (60, 1, "second"), (120, 0, "About a minute"), (3600, 60, "minute"), (7200, 0, "About an hour"),
+        (48 * 3600, 3600, "hour"),
+    )  # fmt: skip
+    for below, unit, word in steps:
+        if seconds < below:
+            count = int(seconds // unit) if unit else 0
+            return word if not unit else f"{count} {word}{'' if count == 1 else 's'}"
+    return f"{int(seconds // 86400)} days"
 
 
 def _json(status: int, body: Any) -> tuple[int, str, bytes]:

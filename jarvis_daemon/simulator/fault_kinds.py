@@ -1,8 +1,9 @@
 """What can be broken: one class a fault, with what it aims at, its parameters, and how it is mended.
 
 A ``target`` is the kind that ``targets`` names: node, guest, storage (``local``: on its first node, ``pve/local``,
-``externalhdd``), service (``Home/llama-server``), privilege, endpoint (a node's name, or ``*``), token, job,
-cluster. ``over`` tells that the world has mended it by itself (somebody started the guest).
+``externalhdd``), service (``Home/llama-server``), container (``management/grafana``, ``grafana``), privilege,
+endpoint (a node's name, or ``*``), token, job, cluster. ``over`` tells that the world has mended it by itself
+(somebody started the guest). Further kinds: ``fault_upkeep.py``.
 """
 
 from __future__ import annotations
@@ -462,6 +463,9 @@ def candidates(world: World, kind: str) -> list[str]:
         return [*world.disks, *(spec.name for spec in world.inventory.storages if not spec.shared)]
     if kind == "service":
         return [f"{name}/{service}" for name, node in world.nodes.items() for service in node.services]
+    if kind == "container":
+        found = [(host, name) for host, docker in world.docker.items() for name in docker.containers]
+        return [f"{host}/{name}" for host, name in found] + [name for _, name in found]
     if kind == "job":
         return list(world.replication.jobs)
     if kind == "token":

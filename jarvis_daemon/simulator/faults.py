@@ -7,6 +7,7 @@ import inspect
 import math
 from typing import TYPE_CHECKING, Any
 
+from jarvis_daemon.simulator import fault_upkeep  # noqa: F401  (its kinds register themselves)
 from jarvis_daemon.simulator.errors import ControlError
 from jarvis_daemon.simulator.fault_kinds import KINDS, Fault, candidates
 
@@ -101,6 +102,9 @@ class Faults:
         if kind.targets == "guest":
             guest = self._world.guest_named(target)
             return guest.spec.name if guest is not None else target
+        if kind.targets == "container" and "/" not in target:
+            known = candidates(self._world, "container")
+            return next(ident for ident in known if ident.endswith(f"/{target}"))
         if kind.targets == "storage" and target not in self._world.disks:
             return next(ident for ident in self._world.disks if ident.endswith(f"/{target}"))
         return target

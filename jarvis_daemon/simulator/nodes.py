@@ -58,8 +58,11 @@ class Node:
         """How commands begin that end with "Access denied"."""
         self.updates = {"pve-manager": ("9.1.3", "9.1.4"), "proxmox-kernel-6.17": ("6.17.4-1", "6.17.4-2")}
         """Packages with a newer version: what is installed, what there is."""
+        self.disk_health = "PASSED"
+        self.disk_wearout = 96
+        """Percent of its life that is left."""
         self.held_back = False
-        """An upgrade ends well and installs nothing."""
+        """An upgrade, or a cleaning, ends well and does nothing."""
         self.dead_mounts: set[str] = set()
         """Network mounts that never answer."""
         self.journal_padding = 0

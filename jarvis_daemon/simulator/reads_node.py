@@ -247,7 +247,8 @@ def disks(context: Context) -> list[dict[str, Any]]:
         return []
     return [{
         "devpath": "/dev/nvme0n1", "type": "nvme", "size": 1024 * 10**9, "model": "Samsung SSD 980 1TB",
-        "serial": f"S64{node.seed:010d}", "vendor": "unknown", "wwn": "unknown", "health": "PASSED", "wearout": 96,
+        "serial": f"S64{node.seed:010d}", "vendor": "unknown", "wwn": "unknown", "health": node.disk_health,
+        "wearout": node.disk_wearout,
         "gpt": 1, "used": "LVM", "osdid": -1, "osdid-list": None, "rpm": 0, "by_id_link": "/dev/disk/by-id/nvme-0",
     }]  # fmt: skip
 
@@ -294,10 +295,11 @@ def smart(context: Context) -> dict[str, Any]:
     if context.values["disk"] != "/dev/nvme0n1":
         raise Refused(500, f"no such disk '{context.values['disk']}'")
     if context.values.get("healthonly"):
-        return {"health": "PASSED"}
+        return {"health": node_of(context).disk_health}
     celsius = round(node_of(context).temperature() * 0.6 + 10)
     text = f"SMART/Health Information (NVMe Log 0x02)\nCritical Warning: 0x00\nTemperature: {celsius} Celsius\n"
-    return {"health": "PASSED", "type": "text", "text": text, "wearout": 96}
+    node = node_of(context)
+    return {"health": node.disk_health, "type": "text", "text": text, "wearout": node.disk_wearout}
 
 
 @answers("GET", "/nodes/{node}/apt/update")

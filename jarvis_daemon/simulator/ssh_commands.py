@@ -15,11 +15,12 @@ from typing import Final
 from jarvis_daemon.simulator import sensors
 from jarvis_daemon.simulator.inventory import GIB
 from jarvis_daemon.simulator.nodes import KERNEL, Node
-from jarvis_daemon.simulator.ssh_upkeep import UPKEEP, Answer
+from jarvis_daemon.simulator.ssh_files import FILES, clean_packages
+from jarvis_daemon.simulator.ssh_upkeep import UPKEEP, Answer, apt
 from jarvis_daemon.simulator.world import World
 
 KEPT_COMMANDS: Final = 200
-_WRAPPERS: Final = {"env", "timeout"}
+_WRAPPERS: Final = {"env", "nice", "timeout"}
 
 
 def run(world: World, name: str, command: str) -> Answer:
@@ -50,11 +51,11 @@ def run(world: World, name: str, command: str) -> Answer:
 
 
 def _unwrapped(words: list[str]) -> list[str]:
-    """Without assignments, ``env`` and ``timeout`` before the command."""
+    """Without assignments, ``env``, ``nice`` and ``timeout`` before the command."""
     while words:
         if words[0] in _WRAPPERS:
             rest = itertools.dropwhile(lambda word: word.startswith("-"), words[1:])
-            words = list(rest)[1:] if words[0] == "timeout" else list(rest)
+            words = list(rest)[1:] if words[0] in {"nice", "timeout"} else list(rest)
         elif "=" in words[0] and words[0].split("=")[0].isidentifier():
             words = words[1:]
         else:
@@ -237,14 +238,8 @@ def _do_docker(world: World, node: Node, words: list[str]) -> Answer:
     return Answer(stderr=f"docker: '{' '.join(words[1:2])}' is not a docker command.\n", exit_code=1)
 
 
-def _do_df(world: World, node: Node, words: list[str]) -> Answer:
-    disk = world.disk("local", node.name)
-    assert disk is not None
-    used, total = disk.used() // 1024, disk.spec.size_bytes // 1024
-    return Answer(
-        "Filesystem           1K-blocks      Used Available Use% Mounted on\n"
-        f"/dev/mapper/pve-root {total:9d} {used:9d} {total - used:9d} {used * 100 // total:3d}% /\n"
-    )
+def _do_apt(world: World, node: Node, words: list[str]) -> Answer:
+    return clean_packages(world, node) if words[-1] == "clean" else apt(world, node, words)
 
 
 def _do_free(world: World, node: Node, words: list[str]) -> Answer:
@@ -267,7 +262,7 @@ def _do_echo(world: World, node: Node, words: list[str]) -> Answer:
 
 
 _COMMANDS: Final[dict[str, Callable[[World, Node, list[str]], Answer]]] = {
-    "cat": _do_cat, "date": _do_date, "df": _do_df, "docker": _do_docker, "echo": _do_echo, "free": _do_free,
+    "apt-get": _do_apt, "cat": _do_cat, "date": _do_date, "docker": _do_docker, "echo": _do_echo, "free": _do_free,
     "hostname": _do_hostname, "journalctl": _do_journalctl, "sensors": _do_sensors, "systemctl": _do_systemctl,
-    **UPKEEP, "true": _do_true, "uname": _do_uname, "uptime": _do_uptime,
+    **FILES, **UPKEEP, "true": _do_true, "uname": _do_uname, "uptime": _do_uptime,
 }  # fmt: skip

@@ -50,7 +50,7 @@ def _stat(world: World, node: Node, words: list[str]) -> Answer:
     return Answer(f"{total} {total - disk.used() // 4096} 4096\n")
 
 
-def _apt(world: World, node: Node, words: list[str]) -> Answer:
+def apt(world: World, node: Node, words: list[str]) -> Answer:
     return _upgrade(node.updates, words, held_back=node.held_back)
 
 
@@ -76,5 +76,5 @@ def _pct(world: World, node: Node, words: list[str]) -> Answer:
 
 
 UPKEEP: Final[dict[str, Callable[[World, Node, list[str]], Answer]]] = {
-    "apt-get": _apt, "findmnt": _findmnt, "pct": _pct, "stat": _stat,
+    "findmnt": _findmnt, "pct": _pct, "stat": _stat,
 }  # fmt: skip

@@ -42,6 +42,18 @@ class Volume:
         return row
 
 
+@dataclass(eq=False)
+class File:
+    """A file or a tree below the disk's root; see ``files.py``. ``counted``: it adds to the used share."""
+
+    path: str
+    size: int
+    mtime: float
+    folder: bool = False
+    bulk: bool = False
+    counted: bool = False
+
+
 @dataclass
 class Disk:
     """Bytes behind one storage entry."""
@@ -53,13 +65,29 @@ class Disk:
     base_used: int
     fill: Ramp | None = None
     volumes: list[Volume] = field(default_factory=list)
+    files: list[File] = field(default_factory=list)
 
     def used(self) -> int:
         """Bytes in use now, at most the size."""
-        own = self.base_used + sum(volume.size for volume in self.volumes if volume.counted)
-        if self.fill is not None:
-            own = max(own, int(self.fill.at(self.timeline.sim) * self.spec.size_bytes))
-        return min(own, self.spec.size_bytes)
+        return min(self._own() + self.grown(), self.spec.size_bytes)
+
+    def grown(self) -> int:
+        """Bytes of it that a fault fills it with."""
+        if self.fill is None:
+            return 0
+        return max(0, int(self.fill.at(self.timeline.sim) * self.spec.size_bytes) - self._own())
+
+    def _own(self) -> int:
+        counted = sum(volume.size for volume in self.volumes if volume.counted)
+        return self.base_used + counted + sum(file.size for file in self.files if file.counted)
+
+    def remove(self, file: File) -> None:
+        """Free what a file takes; one that is gone already is no matter."""
+        if file not in self.files:
+            return
+        self.files.remove(file)
+        if not file.counted:
+            self.base_used -= min(file.size, self.base_used)
 
     def free(self) -> int:
         return self.spec.size_bytes - self.used()

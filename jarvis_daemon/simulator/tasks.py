@@ -88,9 +88,10 @@ class TaskTable:
 
     def start(
         self, node: str, kind: str, ident: str, user: str, script: Script, vmids: frozenset[int] = frozenset(),
+        *, began: float | None = None,
     ) -> Task:  # fmt: skip
-        """Start a task; its script runs at once up to its first pause."""
-        task = self._make(node, kind, ident, user, int(self._timeline.now), vmids)
+        """Start a task; its script runs at once up to its first pause. ``began``: when it says that it did."""
+        task = self._make(node, kind, ident, user, int(self._timeline.now if began is None else began), vmids)
         task.script = script
         self._running[task.upid] = task
         self._next(task)

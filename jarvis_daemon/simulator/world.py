@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from jarvis_daemon.simulator import past
+from jarvis_daemon.simulator import files, past
 from jarvis_daemon.simulator.access import Access
 from jarvis_daemon.simulator.backups import Backups
 from jarvis_daemon.simulator.docker import DockerHost
@@ -51,6 +51,9 @@ class World:
             for guest in self.guests.values() if guest.spec.name in inventory.docker
         }  # fmt: skip
         self.disks = make_disks(inventory.storages, self.timeline)
+        for name in self.nodes:
+            if (root := disk_of(self.disks, "local", name)) is not None:
+                files.furnish(root, name, seed, now)
         self.tasks = TaskTable(self.timeline)
         self.replicas = Replicas(max_age_s)
         self.wire = Wire()

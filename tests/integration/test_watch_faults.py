@@ -64,6 +64,7 @@ class Case:
     params: dict[str, Any]
 
 
+GRAFANA = "container:management/grafana"
 CASES = [
     Case("node-down", "pve", "node-unreachable", "node:pve", "pve does not answer", {}),
     Case("node-frozen", "agent1", "node-unreachable", "node:agent1", "online but does not answer", {}),
@@ -82,11 +83,18 @@ CASES = [
     Case("replication-fail", None, "replication-failed", "", "The replication of", {}),
     Case("service-crash", "Home/llama-server", "service-down", "service:Home/llama-server", "does not run on", {}),
     Case("clock-skew", "agent", "clock-skew", "node:agent", "The clock of agent is wrong", {"seconds": 90.0}),
+    Case("container-unhealthy", "grafana", "docker-container-unhealthy", GRAFANA, "grafana on management is", {}),
+    Case("disk-failing", "pve", "disk-failing", "disk:pve/nvme0n1", "The disk /dev/nvme0n1 of pve fails", {}),
+    Case("backup-stuck", "gitea", "task-stuck", "", "Backup of gitea does not end", {}),
+    Case("vzdump-orphan", "pve", "storage-high", "storage:pve/local", "local on pve is nearly full", {}),
     Case("ssh-refused", "pve", "sensors-failing", "node:pve", "cannot be read by SSH", {}),
 ]
 
 
-QUICK = {"node-down", "guest-crash", "quorum-loss", "api-403", "disk-fill", "clock-skew"}
+QUICK = {
+    "node-down", "guest-crash", "quorum-loss", "api-403", "disk-fill", "clock-skew", "container-unhealthy",
+    "disk-failing", "vzdump-orphan",
+}  # fmt: skip
 """The others take their time by design: breakers, retries with pauses, ramps."""
 PARAMS = [
     pytest.param(case, marks=[] if case.fault in QUICK else [pytest.mark.slow], id=f"{case.fault}-{case.target}")

@@ -24,7 +24,7 @@ from jarvis_daemon.cluster.room import ClusterRoom
 from jarvis_daemon.incidents import Incidents
 from jarvis_daemon.protocol.locate import Places
 from jarvis_daemon.protocol.state import Cluster, Guest, Incident, Node, Source, Storage, Task
-from jarvis_daemon.settings import ClusterSettings, ConditionSettings, Settings, SshSettings
+from jarvis_daemon.settings import ClusterSettings, ConditionSettings, DockerSettings, Settings, SshSettings
 from jarvis_daemon.store import Store
 
 BEAT_S = 0.2
@@ -91,7 +91,7 @@ def settings_for(lab: SimulatedHomelab, **conditions: Any) -> Settings:
         name=told["cluster"], endpoints=told["endpoints"], token_id=told["token_id"],
         token_secret=pydantic.SecretStr(told["token_secret"]), tls="fingerprint", fingerprints=told["fingerprints"],
         runs_on=told["runs_on"], simulated=True, poll_interval_s=BEAT_S, node_interval_s=0.6,
-        sensors_interval_s=0.5, call_timeout_s=2.0,
+        sensors_interval_s=0.5, disks_interval_s=0.5, call_timeout_s=2.0,
         ssh=SshSettings(
             user=ssh["user"], key_file=ssh["key_file"], hosts=ssh["hosts"], known_hosts_file=ssh["known_hosts"],
             timeout_s=2.0,
@@ -101,7 +101,8 @@ def settings_for(lab: SimulatedHomelab, **conditions: Any) -> Settings:
         "grace_s": 0.5, "guest_memory_sustained_s": 0.5, "cpu_sustained_s": 0.5, "services": SERVICES,
         "cpu_warning_pct": 100,
     }  # fmt: skip
-    return Settings(cluster=cluster, conditions=ConditionSettings(**(chosen | conditions)))
+    docker = DockerSettings(hosts=told["docker"], interval_s=0.3)
+    return Settings(cluster=cluster, docker=docker, conditions=ConditionSettings(**(chosen | conditions)))
 
 
 class Watched:

@@ -6,7 +6,17 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from jarvis_daemon.cluster.conditions import backups, guests, load, machines, storages, tasks, watching
+from jarvis_daemon.cluster.conditions import (
+    backups,
+    containers,
+    disks,
+    guests,
+    load,
+    machines,
+    storages,
+    tasks,
+    watching,
+)
 from jarvis_daemon.cluster.conditions.picture import Picture
 from jarvis_daemon.cluster.conditions.round import Memory, Round
 from jarvis_daemon.protocol.state import Incident
@@ -29,6 +39,8 @@ JUDGES: Final[dict[str, JudgeFunction]] = {
     "cpu-high": load.cpu,
     "temperature-high": load.temperature,
     "storage-high": storages.storages,
+    "disk-failing": disks.disks,
+    "docker-container-unhealthy": containers.containers,
     "guest-crashed": guests.crashed,
     "guest-out-of-memory": guests.out_of_memory,
     "task-stuck": tasks.stuck,

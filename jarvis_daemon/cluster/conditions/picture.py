@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from jarvis_daemon.cluster.shapes import BackupJob, ReplicationJob
+from jarvis_daemon.cluster.shapes import BackupJob, DiskRow, ReplicationJob
 from jarvis_daemon.protocol.state import Cluster, Guest, Node, Source, Storage, Task
 
 
@@ -37,6 +37,18 @@ class Backups:
     last: dict[int, float]
 
 
+@dataclass(frozen=True, slots=True)
+class IllContainer:
+    """A Docker container that is not well; ``since_at``: when that was first read, Unix seconds."""
+
+    name: str
+    health: str
+    """``unhealthy``, or ``restarting`` again and again."""
+    status: str
+    """Docker's own words."""
+    since_at: float
+
+
 @dataclass(slots=True)
 class Picture:
     """``fresh`` names the sources that may be believed now, judged by the monotonic clock."""
@@ -65,6 +77,10 @@ class Picture:
     backups: Backups | None = None
     replications: Mapping[str, list[ReplicationJob]] | None = None
     """Node -> the jobs that it is the source of; a node whose list was not read yet has an empty one."""
+    containers: Mapping[str, list[IllContainer]] = field(default_factory=dict)
+    """Docker host of the settings -> its containers that are not well; empty for one that was not read yet."""
+    disks: Mapping[str, list[DiskRow]] = field(default_factory=dict)
+    """Node name -> its disks, as last read."""
     tasks_since_at: float | None = None
     """The list of tasks reaches back to here, Unix seconds."""
     in_window: bool = False

@@ -42,11 +42,13 @@ from jarvis_daemon.cluster.shapes.guests import (
 )
 from jarvis_daemon.cluster.shapes.nodes import (
     Certificate,
+    DiskRow,
     NodeStatusReply,
     NodeStorageRow,
     ServiceRow,
     api_certificate,
     parse_certificates,
+    parse_disks,
     parse_node_status,
     parse_node_storages,
     parse_services,
@@ -66,11 +68,11 @@ from jarvis_daemon.cluster.shapes.tasks import (
 from jarvis_daemon.cluster.shapes.values import Dropped
 
 __all__ = [
-    "Address", "BackupJob", "BackupVolume", "Certificate", "Dropped", "GuestConfig", "GuestRow",
-    "GuestStatusReply", "HaReply", "LogLine", "Member", "MetricPoint", "NodeRow", "NodeStatusReply",
+    "Address", "BackupJob", "BackupVolume", "Certificate", "DiskRow", "Dropped", "GuestConfig",
+    "GuestRow", "GuestStatusReply", "HaReply", "LogLine", "Member", "MetricPoint", "NodeRow", "NodeStatusReply",
     "NodeStorageRow", "Permissions", "ReplicationJob", "Resources", "ServiceRow", "Snapshot", "StatusReply",
     "StorageRow", "TokenRow", "Upid", "Version", "api_certificate", "parse_agent_addresses",
-    "parse_backup_jobs", "parse_backup_volumes", "parse_certificates", "parse_guest_config",
+    "parse_backup_jobs", "parse_backup_volumes", "parse_certificates", "parse_disks", "parse_guest_config",
     "parse_guest_status", "parse_ha", "parse_lxc_addresses", "parse_metrics_export", "parse_node_status",
     "parse_node_storages", "parse_permissions", "parse_replication", "parse_resources", "parse_rrd",
     "parse_services", "parse_snapshots", "parse_status", "parse_task_log", "parse_task_status", "parse_tasks",

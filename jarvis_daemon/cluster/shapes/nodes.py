@@ -47,6 +47,42 @@ class NodeStatusReply(msgspec.Struct, kw_only=True):
     pve_version: str | None = None
 
 
+class DiskRow(msgspec.Struct, kw_only=True):
+    """A physical disk of ``/nodes/{node}/disks/list``."""
+
+    device: str
+    """``/dev/sda``."""
+    model: str = ""
+    serial: str = ""
+    size_bytes: int | None = None
+    health: str = "UNKNOWN"
+    """SMART's word: PASSED, OK, FAILED …, or UNKNOWN."""
+    wearout_pct: float | None = None
+    """What is left of an SSD's life; None where it does not tell ("N/A")."""
+    used: str = ""
+
+
+def parse_disks(data: Any, dropped: Dropped | None = None) -> list[DiskRow]:
+    found: list[DiskRow] = []
+    for row in rows(data, "the disks", dropped):
+        device = text(row.get("devpath"))
+        if device is None or not device.startswith("/dev/"):
+            drop(dropped, "disk without a device")
+            continue
+        found.append(
+            DiskRow(
+                device=device,
+                model=text(row.get("model")) or "",
+                serial=text(row.get("serial")) or "",
+                size_bytes=size(row.get("size")),
+                health=text(row.get("health")) or "UNKNOWN",
+                wearout_pct=number(row.get("wearout")),
+                used=text(row.get("used")) or "",
+            )
+        )
+    return found
+
+
 def parse_node_status(data: Any) -> NodeStatusReply:
     """Raises ``cluster_unreachable`` when ``data`` is no object."""
     row = mapping(data, "the node's status")

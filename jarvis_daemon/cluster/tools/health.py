@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
+from jarvis_daemon.cluster.shapes import parse_disks
 from jarvis_daemon.cluster.ssh_run import Ran
 from jarvis_daemon.cluster.tools.hands import Hands, NodeRef
 from jarvis_daemon.cluster.tools.nodes_common import online, require_success
@@ -139,12 +140,9 @@ class _Health:
         node = online(self._hands, args.node)
         rows = await self._scene.px.call("node_disks", node=node.name, timeout_s=30.0)
         disks = [
-            Disk(
-                _text(row, "devpath"), _text(row, "model"), _text(row, "serial"), _whole(row.get("size")),
-                _text(row, "health") or "UNKNOWN", _share(row.get("wearout")), _text(row, "used"),
-            )
-            for row in rows if isinstance(row, dict)
-        ]  # fmt: skip
+            Disk(d.device, d.model, d.serial, d.size_bytes, d.health, d.wearout_pct, d.used)
+            for d in parse_disks(rows)
+        ]
         pools = [
             Pool(
                 _text(row, "name"), _text(row, "health"), _whole(row.get("size")), _whole(row.get("alloc")),

@@ -14,7 +14,7 @@ NOW = 1_800_000_000.0
 GIB = 1 << 30
 SETTINGS = ConditionSettings(services={"pve": ["smbd"]}, cpu_sustained_s=60, guest_memory_sustained_s=30)
 CLUSTER_SOURCES = ("resources", "status", "tasks", "permissions", "backups", "replication")
-NODE_SOURCES = ("node", "sensors", "clock", "certificates")
+NODE_SOURCES = ("node", "sensors", "clock", "certificates", "disks")
 
 
 def node(name: str, **more: Any) -> Node:
@@ -60,6 +60,7 @@ def picture(
     names = [n.name for n in more.get("nodes", [node("pve"), node("agent")])]
     keys = [source_id("homelab", what) for what in CLUSTER_SOURCES]
     keys += [source_id("homelab", what, name) for what in NODE_SOURCES for name in names]
+    keys += [source_id("homelab", "docker", host) for host in more.get("containers", {})]
     sources = {
         key: Source(id=key, cluster="homelab", polled_at=NOW + at, ok_at=NOW + at, interval_s=10.0) for key in keys
     }

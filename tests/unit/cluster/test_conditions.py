@@ -8,7 +8,7 @@ import pytest
 
 from jarvis_daemon.cluster.conditions import JUDGES, Backups, Judge, Muteness
 from jarvis_daemon.cluster.conditions.windows import in_window
-from jarvis_daemon.cluster.shapes import BackupJob, ReplicationJob
+from jarvis_daemon.cluster.shapes import BackupJob, DiskRow, ReplicationJob
 
 from .pictures import CLUSTER_SOURCES, GIB, NODE_SOURCES, NOW, SETTINGS, guest, ill, node, picture, storage, task
 
@@ -195,7 +195,7 @@ def test_a_stale_source_raises_nothing_that_rests_on_it(judge: Judge, source: st
         "tasks": {"task-failed", "task-stuck", "backup-failed"}, "status": {"quorum-lost"},
         "permissions": {"permission-missing"}, "backups": {"backup-missing"},
         "replication": {"replication-failed"}, "sensors": {"temperature-high", "service-down"},
-        "clock": {"clock-skew"}, "node": set(), "certificates": set(),
+        "clock": {"clock-skew"}, "node": set(), "certificates": set(), "disks": {"disk-failing"},
     }[source]  # fmt: skip
     bad = picture(
         stale=(source,), cluster={"quorate": False, "missing_privileges": ["x"]},
@@ -203,6 +203,7 @@ def test_a_stale_source_raises_nothing_that_rests_on_it(judge: Judge, source: st
         storages=[storage("local", used_bytes=99 * GIB)], units={"pve": {"smbd": "failed"}},
         tasks=[task("vzdump", "103", status="failed", exit_text="x")], backups=Backups([NIGHTLY], {}),
         replications={"pve": [REPLICATION]},
+        disks={"pve": [DiskRow(device="/dev/sda", health="FAILED!")]},
     )  # fmt: skip
     assert not {condition for condition, _ in ill(judge, bad)} & rests
 

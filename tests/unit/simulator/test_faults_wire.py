@@ -16,7 +16,8 @@ from .conftest import Client, ClientOf
 NAMES = {
     "node-down", "node-frozen", "guest-crash", "guest-leak", "disk-fill", "overheat", "quorum-loss", "api-403",
     "api-595", "api-slow", "api-truncated", "tls-change", "token-revoked", "backup-fail", "replication-fail",
-    "service-crash", "clock-skew", "ssh-refused",
+    "service-crash", "clock-skew", "ssh-refused", "container-unhealthy", "disk-failing", "backup-stuck",
+    "vzdump-orphan",
 }  # fmt: skip
 
 

@@ -66,7 +66,7 @@ async def test_commands_and_errors(control: Control, folder: Path) -> None:
     assert (await asker.ask({"cmd": "attach"}))["ok"]
     status = await asker.ask({"cmd": "status"})
     assert (status["nodes"], status["guests"], status["faults"], status["attached"]) == (4, 18, [], 1)
-    assert len((await asker.ask({"cmd": "faults"}))["faults"]) == 18
+    assert len((await asker.ask({"cmd": "faults"}))["faults"]) == 22
     broken = await asker.ask({"cmd": "fault", "name": "node-down", "target": "pve", "params": {}})
     assert broken["active"] == [{"name": "node-down", "target": "pve", "params": {"wakes": True}}]
     truth = await asker.ask({"cmd": "world"})
