@@ -19,6 +19,7 @@ from jarvis_daemon.demo import Simulator
 from jarvis_daemon.incidents import Incidents
 from jarvis_daemon.incidents.tools import register as register_incident_tools
 from jarvis_daemon.mcp_servers.room import McpServers
+from jarvis_daemon.notify.room import NotifyRoom
 from jarvis_daemon.paths import make_places
 from jarvis_daemon.protocol.errors import JarvisError
 from jarvis_daemon.protocol.locate import Places
@@ -120,6 +121,8 @@ class Daemon:
             in_window=lambda now: in_window(settings.conditions.backup_windows, now),
         )  # fmt: skip
         cluster.monitor.on_judged.append(watchman.wake)
+        telling = NotifyRoom(settings, places, bus, store, feed, clock, audit_head=tools.audit.head)
+        telling.register_tools(tools.registry)
         bus.offer("daemon.stop", self._on_stop, roles={"operator"})
 
         await feed.start()
@@ -129,6 +132,7 @@ class Daemon:
         for name in ("incidents", "services", "health", "clients", "approvals", "presence", "voice"):
             bus.state(name).settled.set()
         await server.start()
+        await telling.start(supervisor)
         await cluster.start()
         await foreign.start(supervisor)
         if settings.front.enabled:
@@ -151,6 +155,7 @@ class Daemon:
                 task.cancel()
             await watchman.stop()
             await cluster.stop()
+            await telling.stop()
             await supervisor.stop_all()
             await server.stop("stopping")
             await incidents.stop()

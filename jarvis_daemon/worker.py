@@ -26,6 +26,7 @@ HEARTBEAT_S: Final = 5.0
 _PR_SET_PDEATHSIG: Final = 1
 
 WORKERS: Final[dict[str, str]] = {
+    "apprise": "jarvis_daemon.notify.worker",
     "echo": "jarvis_daemon.supervisor.echo",
     "front": "jarvis_daemon.front.worker",
     "mcp_servers": "jarvis_daemon.mcp_bridge.foreign",

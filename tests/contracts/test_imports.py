@@ -19,8 +19,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 HEAVY = {
-    "cv2", "fastapi", "faster_whisper", "httpx", "httpx2", "litellm", "mcp", "mcp_types", "mediapipe", "numpy",
-    "onnxruntime", "piper", "sounddevice", "starlette", "uvicorn",
+    "apprise", "cv2", "fastapi", "faster_whisper", "httpx", "httpx2", "litellm", "mcp", "mcp_types", "mediapipe",
+    "numpy", "onnxruntime", "piper", "sounddevice", "starlette", "uvicorn",
 }  # fmt: skip
 DAEMON_ONLY = {"asyncssh", "proxmoxer", "pydantic", "requests", "sqlite_utils", "yaml"}
 
@@ -49,6 +49,9 @@ FORBIDDEN = {
     "jarvis_daemon.mcp_bridge.server": DAEMON_OF_MCP | {"jarvis_daemon.front"},
     "jarvis_daemon.front.worker": HEAVY | DAEMON_ONLY | {"jarvis_cli", "jarvis_daemon.store", "typer"},
     "jarvis_daemon.front.app": DAEMON_OF_MCP,
+    "jarvis_daemon.notify.worker": HEAVY | DAEMON_ONLY | {
+        "jarvis_cli", "jarvis_daemon.settings", "jarvis_daemon.store", "rich", "textual", "typer",
+    },
 }  # fmt: skip
 
 STANDARD_LIBRARY_ONLY = ["errors", "health", "launch", "locate", "mirror", "plain", "spawn", "text"]
@@ -105,7 +108,8 @@ def test_layers_hold() -> None:
 def test_every_library_we_import_is_declared() -> None:
     """What comes along with another library may go away with it."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    wanted = [*project["dependencies"], *project["optional-dependencies"]["mcp"]]
+    extras = project["optional-dependencies"]
+    wanted = [*project["dependencies"], *extras["mcp"], *extras["notify"]]
     declared = {re.split(r"[^A-Za-z0-9-]", text)[0] for text in wanted}
     imported_as = {name.replace("-", "_") for name in declared} | {"yaml"}
     graph = grimp.build_graph("jarvis_cli", "jarvis_daemon", include_external_packages=True, cache_dir=None)

@@ -15,6 +15,7 @@ from jarvis_daemon.clock import ManualClock
 from jarvis_daemon.cluster.room import ClusterRoom
 from jarvis_daemon.incidents import Incidents
 from jarvis_daemon.incidents.tools import register as register_incident_tools
+from jarvis_daemon.notify.room import NotifyRoom
 from jarvis_daemon.protocol.locate import Places
 from jarvis_daemon.settings import ClusterSettings, Settings
 from jarvis_daemon.store import Store
@@ -39,6 +40,7 @@ TIERS = {
     "get_mount_health": GREEN,
     "get_node_status": GREEN,
     "get_node_temperature": GREEN,
+    "get_notifications": GREEN,
     "get_recent_tasks": GREEN,
     "get_service_status": GREEN,
     "get_snapshots": GREEN,
@@ -105,8 +107,13 @@ async def registry(tmp_path: Path) -> Registry:
     room = ClusterRoom(settings, places, bus, store, feed, incidents, clock)
     room.register_tools(filled)
     register_incident_tools(filled, incidents)
+    NotifyRoom(settings, places, bus, store, feed, clock, audit_head=no_head).register_tools(filled)
     await room.scene.px.close()
     return filled
+
+
+async def no_head() -> str:
+    return ""
 
 
 async def test_the_table_of_tiers(registry: Registry) -> None:

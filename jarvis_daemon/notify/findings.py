@@ -1,0 +1,133 @@
+"""What the daily report is made of: read from the store and from the topics, at one moment."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from typing import Final
+
+from sqlite_utils import Database
+
+from jarvis_daemon.bus import Bus
+from jarvis_daemon.clock import Clock
+from jarvis_daemon.incidents import rows as incident_rows
+from jarvis_daemon.notify.report import Findings, Growth
+from jarvis_daemon.protocol.errors import JarvisError
+from jarvis_daemon.protocol.state import (
+    Approval,
+    Autonomy,
+    Cluster,
+    FeedEvent,
+    Guest,
+    Incident,
+    KillSwitchState,
+    Node,
+)
+from jarvis_daemon.store import Store
+from jarvis_daemon.store.feed import read_events
+
+DAY_S: Final = 86400.0
+FRESH_S: Final = 7200.0
+"""The newest hour of a storage may be so old; an older one tells nothing of now."""
+EVENTS_MAX: Final = 5000
+NOT_ENDS: Final = frozenset({"repair.begun"})
+
+
+async def gather(
+    bus: Bus, store: Store, clock: Clock, hours: float, *, channels_down: Mapping[str, str],
+    audit_head: Callable[[], Awaitable[str]],
+) -> Findings:  # fmt: skip
+    """Findings of the last ``hours``. Raises ``store_failed`` where the store cannot be read at all."""
+    now = clock.now()
+    found = await store.read(lambda db: _stored(db, now, now - hours * 3600))
+    skipped: list[str] = []
+    head = ""
+    try:
+        head = await audit_head()
+    except JarvisError as error:
+        skipped.append(f"The audit could not be read: {error.sentence()}")
+    approvals = bus.state("approvals")
+    pending = [a for a in approvals.all("approvals", Approval).values() if a.status == "pending"]
+    return replace(
+        found, approvals=sorted(pending, key=lambda a: a.asked_at), channels_down=dict(channels_down),
+        standing=_standing(bus), autonomy=approvals.get("autonomy", "autonomy:main", Autonomy),
+        kill=approvals.get("killswitch", "killswitch:main", KillSwitchState), audit_head=head, skipped=skipped,
+    )  # fmt: skip
+
+
+def _stored(db: Database, now: float, since: float) -> Findings:
+    incidents = [kept.incident for kept in incident_rows.read_incidents(db, status=None, closed_after=since)]
+    incidents = [incident for incident in reversed(incidents) if _was_news(incident)]
+    still = [incident for incident in incidents if incident.status == "open"]
+    return Findings(
+        now=now, since=since,
+        opened=[incident for incident in incidents if incident.opened_at >= since],
+        closed=[incident for incident in incidents if incident.status == "closed"],
+        open=still, repairs=_repairs(db, since),
+        escalated=_escalated(db) & {incident.id for incident in still}, growth=_growth(db, now),
+    )  # fmt: skip
+
+
+def _was_news(incident: Incident) -> bool:
+    """Healed within its grace: nobody was told, and nobody is now."""
+    return incident.status == "open" or incident.announced_at is not None or incident.acked_at is not None
+
+
+def _repairs(db: Database, since: float) -> list[FeedEvent]:
+    """The ends of repairs, silent ones too: the report is where those are told."""
+    last: dict[str, FeedEvent] = {}
+    for event in read_events(db, None, None, since, EVENTS_MAX):
+        if event.kind.startswith("repair.") and event.kind not in NOT_ENDS:
+            key = str(event.data.get("repair") or f"event {event.seq}")
+            last.pop(key, None)  # told again as it stands now
+            last[key] = event
+    return list(last.values())
+
+
+def _escalated(db: Database) -> frozenset[str]:
+    """Incidents of which the last word of the watchman was that a person is needed."""
+    found = db.execute(
+        "select incident, status from repairs where id in (select max(id) from repairs group by incident)"
+    )
+    return frozenset(str(incident) for incident, status in found if status == "escalated")
+
+
+def _growth(db: Database, now: float) -> list[Growth]:
+    """Of each storage that was measured lately: its share now, a day ago and a week ago."""
+    names = [
+        row[0]
+        for row in db.execute(
+            "select distinct entity from metrics where entity like 'storage:%' and metric = 'used' "
+            "and resolution = 'hour' and at >= ?",
+            [now - FRESH_S],
+        )
+    ]
+    found = []
+    for name in sorted(names):
+        share = _share(db, name, now)
+        if share is not None:
+            day, week = _share(db, name, now - DAY_S), _share(db, name, now - 7 * DAY_S)
+            found.append(Growth(name.removeprefix("storage:"), share, day, week))
+    return found
+
+
+def _share(db: Database, entity: str, at: float) -> float | None:
+    """The mean of the hour of ``at``, or of the one before."""
+    row = db.execute(
+        "select total / n from metrics where entity = ? and metric = 'used' and resolution = 'hour' "
+        "and at <= ? and at >= ? order by at desc limit 1",
+        [entity, at, at - FRESH_S],
+    ).fetchone()
+    return None if row is None else float(row[0])
+
+
+def _standing(bus: Bus) -> str:
+    topic = bus.state("cluster")
+    nodes = list(topic.all("nodes", Node).values())
+    guests = [guest for guest in topic.all("guests", Guest).values() if not guest.template]
+    if not nodes:
+        return "Nothing is known of the cluster yet"
+    online, run = sum(n.status == "online" for n in nodes), sum(g.status == "running" for g in guests)
+    quorate = next((c.quorate for c in topic.all("clusters", Cluster).values() if not c.standalone), None)
+    quorum = "" if quorate is None else ", quorum holds" if quorate else ", quorum is lost"
+    return f"{online} of {len(nodes)} nodes online, {run} of {len(guests)} guests run{quorum}"

@@ -1,0 +1,43 @@
+"""From the feed into the outbox: by number, with a cursor in the store, so that a kill loses nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from sqlite_utils import Database
+
+from jarvis_daemon.notify import outbox
+from jarvis_daemon.notify.channel import Route
+from jarvis_daemon.notify.routes import is_wanted
+from jarvis_daemon.notify.wording import Words
+from jarvis_daemon.store.feed import last_seq, read_events
+
+AT_ONCE: Final = 200
+
+
+def begin(db: Database, *, anyone: bool) -> bool:
+    """Set the cursor behind what happened so far, where there is none, or nobody is told. True the first time."""
+    first = outbox.remembered(db, outbox.CURSOR) is None
+    if first or not anyone:
+        outbox.remember(db, outbox.CURSOR, last_seq(db))
+    return first
+
+
+def follow(db: Database, routes: Mapping[str, Route], words: Words, now: float) -> int:
+    """Queue what the next events tell, and move the cursor; how many events there were. One transaction."""
+    cursor = int(outbox.remembered(db, outbox.CURSOR) or 0)
+    events = read_events(db, cursor, None, None, AT_ONCE)
+    for event in events:
+        wanted = [name for name, route in routes.items() if is_wanted(db, name, route, event)]
+        if not wanted:
+            continue
+        subject, body = words.message(db, event)
+        for name in wanted:
+            outbox.insert(
+                db, name, f"feed:{event.seq}", kind=event.kind, severity=event.severity, subject=subject, body=body,
+                now=now,
+            )  # fmt: skip
+    if events:
+        outbox.remember(db, outbox.CURSOR, events[-1].seq)
+    return len(events)

@@ -1,0 +1,239 @@
+"""The daily report: what happened, what was repaired, what needs a person. Facts first; no jest while something is
+grave."""
+
+from __future__ import annotations
+
+import textwrap
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from jarvis_daemon.notify.wording import WIDTH, Words
+from jarvis_daemon.protocol.messages import DailyReportResult
+from jarvis_daemon.protocol.state import Approval, Autonomy, FeedEvent, Incident, KillSwitchState
+from jarvis_daemon.protocol.text import clean
+from jarvis_daemon.redact import redact
+
+LISTED_MAX: Final = 20
+GROWTH_TOLD: Final = 0.005
+"""A storage that changed by less (share of its size) in a week is not listed."""
+BACKUP_CONDITIONS: Final = frozenset({"backup-failed", "backup-missing", "replication-failed"})
+GRAVE: Final = frozenset({"error", "critical"})
+_LEVELS: Final = {
+    0: "L0, I observe", 1: "L1, I alert", 2: "L2, I recommend", 3: "L3, I act and report", 4: "L4, I act silently",
+}  # fmt: skip
+_ENDS: Final = {
+    "repaired": "repaired", "reported": "looked into", "recommended": "recommended", "refused": "left alone",
+    "failed": "failed", "escalated": "handed to you", "cancelled": "called off", "asking": "asked for your word",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Growth:
+    """A storage's share in use, 0..1; None where nothing is known of that time."""
+
+    name: str
+    now: float
+    day_ago: float | None = None
+    week_ago: float | None = None
+
+
+@dataclass(frozen=True)
+class Findings:
+    """Everything the report speaks of. Times are Unix seconds; events and incidents are the oldest first."""
+
+    now: float
+    since: float
+    opened: list[Incident] = field(default_factory=list)
+    closed: list[Incident] = field(default_factory=list)
+    open: list[Incident] = field(default_factory=list)
+    repairs: list[FeedEvent] = field(default_factory=list)
+    escalated: frozenset[str] = frozenset()
+    """Numbers of open incidents whose repair was handed to a person."""
+    growth: list[Growth] = field(default_factory=list)
+    approvals: list[Approval] = field(default_factory=list)
+    channels_down: dict[str, str] = field(default_factory=dict)
+    standing: str = ""
+    """How the cluster stands now, in a sentence."""
+    autonomy: Autonomy | None = None
+    kill: KillSwitchState | None = None
+    audit_head: str = ""
+    skipped: list[str] = field(default_factory=list)
+    """What could not be read, a sentence each."""
+
+
+def write(found: Findings, words: Words) -> DailyReportResult:
+    """Subject, text, and the same facts by section."""
+    needs = _needs(found)
+    sections = {
+        "needs you": needs,
+        "happened": _happened(found),
+        "repairs": _repairs(found),
+        "backups": _backups(found),
+        "storage": _storage(found),
+        "standing": _standing(found),
+    }
+    subject = words.subject(f"Daily report: {_verdict(found, needs)}")
+    parts = [_opening(found, needs)]
+    for heading, lines in sections.items():
+        parts.append("\n".join([heading.upper(), *(_bullet(line) for line in lines)]))
+    parts.append(_farewell(found, needs))
+    return DailyReportResult(subject=subject, text=words.signed("\n\n".join(parts)), sections=sections)
+
+
+def _is_grave(found: Findings) -> bool:
+    return any(incident.severity in GRAVE for incident in found.open) or bool(found.escalated)
+
+
+def _verdict(found: Findings, needs: Sequence[str]) -> str:
+    if needs:
+        return f"{_count(len(needs), 'matter')} for you"
+    if found.open:
+        return f"{_count(len(found.open), 'fault')} open, nothing for you to do"
+    return "all is well"
+
+
+def _opening(found: Findings, needs: Sequence[str]) -> str:
+    hour = time.localtime(found.now).tm_hour
+    greeting = "Good morning" if 4 <= hour < 12 else "Good afternoon" if 12 <= hour < 18 else "Good evening"
+    hours = (found.now - found.since) / 3600
+    span = f"the last {hours:.0f} hours" if hours < 71 else f"the last {hours / 24:.0f} days"
+    if needs:
+        state = f"{_count(len(needs), 'matter')} {'wants' if len(needs) == 1 else 'want'} your attention."
+    elif found.open:
+        state = f"{_count(len(found.open), 'fault')} still open, of which you know."
+        state = state.replace("fault still", "fault is still").replace("faults still", "faults are still")
+    else:
+        state = "All is well, and nothing wants your attention."
+    return _wrapped(f"{greeting}. My report of {span}, if I may. {state}")
+
+
+def _farewell(found: Findings, needs: Sequence[str]) -> str:
+    if _is_grave(found) or needs:
+        return "At your service."
+    if found.repairs or found.opened:
+        return "Everything has been put back where it belongs. At your service."
+    return "The house was so quiet that I dusted the logs. At your service."
+
+
+def _needs(found: Findings) -> list[str]:
+    lines = [
+        f"{_title(incident)} ({incident.severity}, {_since(incident.opened_at)})"
+        + ("; my repairs did not mend it" if incident.id in found.escalated else "")
+        + f": `jarvis incident show {incident.id}`"
+        for incident in found.open
+        if (incident.acked_at is None or incident.id in found.escalated) and incident.silenced_until is None
+    ]
+    lines += [
+        f"{_safe(approval.summary) or approval.tool} waits for your word: `jarvis approve {clean(approval.id)}`"
+        for approval in found.approvals
+    ]
+    lines += [f"Messages by {name} do not get through: {why}" for name, why in sorted(found.channels_down.items())]
+    if found.kill is not None and found.kill.engaged:
+        lines.append("The kill switch is engaged, so I repair nothing: `jarvis unkill` releases it")
+    return lines
+
+
+def _happened(found: Findings) -> list[str]:
+    head = f"{_count(len(found.opened), 'fault')} opened, {len(found.closed)} settled, {len(found.open)} open now"
+    told = [
+        f"{_at(incident.opened_at)} {_title(incident)} ({incident.severity}), "
+        + ("still open" if incident.closed_at is None else f"settled {_at(incident.closed_at)}")
+        for incident in found.opened
+    ]
+    return [head, *_some(told)]
+
+
+def _repairs(found: Findings) -> list[str]:
+    if not found.repairs:
+        return ["Nothing was repaired, and nothing had to be"] if not found.opened else ["Nothing was repaired"]
+    counted = Counter(event.kind.removeprefix("repair.") for event in found.repairs)
+    head = ", ".join(f"{count} {_ENDS.get(end, end)}" for end, count in counted.most_common())
+    return [head, *_some([f"{_at(event.at)} {_safe(event.text)}" for event in found.repairs])]
+
+
+def _backups(found: Findings) -> list[str]:
+    lines = [_title(incident) for incident in found.open if incident.condition in BACKUP_CONDITIONS]
+    mended = [i for i in found.closed if i.condition in BACKUP_CONDITIONS]
+    if mended:
+        lines.append(f"{_count(len(mended), 'fault')} of backups settled since")
+    return _some(lines) or ["None has failed, and none is missing"]
+
+
+def _storage(found: Findings) -> list[str]:
+    lines = []
+    for one in sorted(found.growth, key=lambda growth: -growth.now):
+        moves = [change for change in (_change(one.now, one.day_ago), _change(one.now, one.week_ago)) if change]
+        if not moves and one.now < 0.8:
+            continue
+        day, week = _change(one.now, one.day_ago) or "unchanged", _change(one.now, one.week_ago) or "unchanged"
+        told = [f"{day} in a day"] if one.day_ago is not None else []
+        told += [f"{week} in 7 days"] if one.week_ago is not None else []
+        why = ", ".join(told) or "no older figures yet"
+        lines.append(f"{one.name}: {one.now:.1%} full, {why}{_full_in(one)}")
+    return _some(lines) or (["Nothing has grown to speak of"] if found.growth else ["No figures yet"])
+
+
+def _change(now: float, before: float | None) -> str:
+    if before is None or abs(now - before) < GROWTH_TOLD:
+        return ""
+    return f"{(now - before) * 100:+.1f} points"
+
+
+def _full_in(one: Growth) -> str:
+    """A line through a week, where it leads to a full storage within a month."""
+    if one.week_ago is None or one.now - one.week_ago < GROWTH_TOLD:
+        return ""
+    days = (1 - one.now) / ((one.now - one.week_ago) / 7)
+    return f"; at this pace full in {days:.0f} days" if days <= 31 else ""
+
+
+def _standing(found: Findings) -> list[str]:
+    lines = [found.standing] if found.standing else []
+    if found.autonomy is not None:
+        level = found.autonomy
+        lines.append(f"Autonomy: {_LEVELS.get(level.effective, f'L{level.effective}')}")
+        if level.effective != level.level:
+            lines.append(f"Chosen was L{level.level}: {_safe(level.why)}")
+    lines += found.skipped
+    if found.audit_head:
+        lines.append(f"The audit's head: {found.audit_head}; `jarvis audit verify --head` checks it")
+    return lines
+
+
+def _some(lines: list[str]) -> list[str]:
+    if len(lines) <= LISTED_MAX:
+        return lines
+    return [*lines[:LISTED_MAX], f"and {len(lines) - LISTED_MAX} more: `jarvis feed --since 24h`"]
+
+
+def _title(incident: Incident) -> str:
+    return _safe(incident.title) or incident.condition
+
+
+def _since(at: float) -> str:
+    return f"since {time.strftime('%a %d %b %H:%M', time.localtime(at))}"
+
+
+def _at(at: float) -> str:
+    return time.strftime("%a %H:%M", time.localtime(at))
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
+def _safe(text: str) -> str:
+    return redact(clean(text, limit=600)).rstrip(".")
+
+
+def _wrapped(text: str) -> str:
+    return textwrap.fill(text, WIDTH, break_long_words=False, break_on_hyphens=False)
+
+
+def _bullet(text: str) -> str:
+    return textwrap.fill(
+        text, WIDTH, initial_indent="  - ", subsequent_indent="    ", break_long_words=False, break_on_hyphens=False
+    )

@@ -1,0 +1,196 @@
+"""What people read: subject and body of a message, and of a digest. Facts first; nothing from outside gets through
+unclean."""
+
+from __future__ import annotations
+
+import textwrap
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from sqlite_utils import Database
+
+from jarvis_daemon.incidents import rows as incident_rows
+from jarvis_daemon.notify.channel import Parcel
+from jarvis_daemon.notify.choice import QUIET, REPORT
+from jarvis_daemon.notify.outbox import Row
+from jarvis_daemon.notify.routes import LOOK_BACK, RANK
+from jarvis_daemon.protocol.state import FeedEvent
+from jarvis_daemon.protocol.text import clean, clean_block
+from jarvis_daemon.redact import redact
+
+SUBJECT_MAX: Final = 120
+WIDTH: Final = 76
+STORY_MAX: Final = 60
+LISTED_MAX: Final = 500
+BODY_MAX: Final = 200_000
+_ENDING: Final = {
+    "repaired": "repaired", "refused": "left alone", "recommended": "a repair is recommended",
+    "failed": "the repair failed", "escalated": "a person is needed", "reported": "looked into",
+    "cancelled": "the repair was called off", "asking": "a repair waits for your word",
+}  # fmt: skip
+_HEADING: Final = {
+    "critical": "CRITICAL", "error": "ERRORS", "warning": "WARNINGS", "ok": "SETTLED", "info": "FOR INFORMATION",
+}  # fmt: skip
+_NEXT: Final = {
+    "repair.asking": "`jarvis approvals` shows what waits, `jarvis approve ID` lets it run.",
+    "repair.recommended": "`jarvis history` has the whole story; `jarvis runbook run` does it.",
+    "repair.escalated": "`jarvis history` has each step and each guardrail's verdict.",
+    "kill": "`jarvis unkill` lets Jarvis act again.",
+    "notify.failed": "`jarvis notify test` tries it, `jarvis notify log` shows what waits.",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Words:
+    """How this house is called in what it says."""
+
+    cluster: str
+    simulated: bool = False
+
+    def subject(self, text: str) -> str:
+        """One line behind the name of the house."""
+        house = f"{self.cluster}, SIMULATED" if self.simulated else self.cluster
+        return f"[Jarvis {clean(house, limit=60)}] {clean(redact(text), limit=SUBJECT_MAX)}"
+
+    def message(self, db: Database, event: FeedEvent) -> tuple[str, str]:
+        """Subject and body of what a feed event tells. Read in the caller's transaction."""
+        number = str(event.data.get("incident") or "")
+        kept = incident_rows.read_incident(db, number) if number else None
+        title = kept.incident.title if kept is not None else ""
+        facts = [("When", stamp(event.at)), ("Severity", event.severity)]
+        if event.target:
+            facts.append(("Target", clean(event.target, limit=200)))
+        if event.data.get("runbook"):
+            facts.append(("Runbook", clean(str(event.data["runbook"]), limit=80)))
+        if number:
+            shown = clean(number, limit=20)
+            facts.append(("Incident", f"{shown}; `jarvis incident show {shown}`"))
+        parts = [_wrapped(_safe(event.text)), "\n".join(f"{name + ':':<10}{value}" for name, value in facts)]
+        if event.kind == "repair.escalated" and number:
+            parts.append(_story(db, event, number))
+        if (hint := _NEXT.get(event.kind)) is not None:
+            parts.append(_wrapped(hint))
+        return self.subject(_about(event, title)), self.signed("\n\n".join(part for part in parts if part))
+
+    def signed(self, body: str) -> str:
+        """A body with its end; SIMULATED where a person could take it for real."""
+        head = "SIMULATED: nothing of this is real.\n\n" if self.simulated else ""
+        return f"{head}{body}\n\n-- \nJarvis, who looks after {clean(self.cluster, limit=60)}\n"
+
+    def parcel(self, lot: Sequence[Row], key: str, down_since: float | None) -> Parcel:
+        """What goes out for one row, or a digest of several. ``down_since``: since when the channel was away."""
+        gravest = max((row.severity for row in lot), key=lambda severity: RANK.get(severity, 0))
+        if len(lot) == 1:
+            (row,) = lot
+            return Parcel(key, row.subject, row.body, gravest, row.incident)
+        counts = _counts(lot)
+        told = ", ".join(f"{count} {word}" for word, count in counts)
+        subject = self.subject(f"{len(lot)} messages: {told}")
+        return Parcel(key, subject, self.signed(_digest(lot, _why(lot, down_since))), gravest)
+
+
+def stamp(at: float) -> str:
+    """Local time in full."""
+    return time.strftime("%A %d %B %Y, %H:%M:%S", time.localtime(at))
+
+
+def short(at: float) -> str:
+    """Local time within a few days."""
+    return time.strftime("%a %H:%M:%S", time.localtime(at))
+
+
+def _about(event: FeedEvent, title: str) -> str:
+    """The subject's words: what it is about, and how it stands."""
+    known = title or _first_sentence(_safe(event.text))
+    kind, _, word = event.kind.partition(".")
+    if kind == "repair":
+        return f"{known}: {_ENDING.get(word, word)}"
+    if event.kind == "incident.closed":
+        return f"{known}: settled"
+    if event.kind == "incident.graver":
+        return f"{known}: now {event.severity}"
+    return known
+
+
+def _first_sentence(text: str) -> str:
+    head, stop, _ = text.partition(". ")
+    return head if stop else text.rstrip(".")
+
+
+def _story(db: Database, event: FeedEvent, number: str) -> str:
+    """The lines of the feed about an incident, up to this one, oldest first."""
+    found = db.execute(
+        "select at, text from feed where seq > ? and seq <= ? and json_extract(data, '$.incident') = ? "
+        "order by seq desc limit ?",
+        [event.seq - LOOK_BACK, event.seq, number, STORY_MAX],
+    ).fetchall()
+    lines = [_item(short(at), _safe(text)) for at, text in reversed(found)]
+    return "\n".join(["The story of the incident:", *lines])
+
+
+def _digest(lot: Sequence[Row], why: str) -> str:
+    """By severity, the gravest first; within, the oldest first."""
+    reports = [row for row in lot if row.kind == REPORT]
+    news = [row for row in lot if row.kind != REPORT]
+    parts = [_wrapped(why)]
+    left = LISTED_MAX
+    for severity, heading in _HEADING.items():
+        group = [row for row in news if row.severity == severity]
+        if not group:
+            continue
+        shown, left = group[:left], max(0, left - len(group))
+        lines = [_item(short(row.created_at), _gist(row)) for row in shown]
+        if len(shown) < len(group):
+            lines.append(f"  and {len(group) - len(shown)} more: `jarvis notify log`")
+        parts.append("\n".join([f"{heading} ({len(group)})", *lines]))
+    parts += [f"The report of {stamp(row.created_at)}:\n\n{row.body}" for row in reports]
+    text = "\n\n".join(parts)
+    return text if len(text) <= BODY_MAX else text[:BODY_MAX] + "\n… the rest: `jarvis notify log`"
+
+
+def _gist(row: Row) -> str:
+    """What the message says, without its list of facts."""
+    subject = row.subject.partition("] ")[2] or row.subject
+    body = row.body.removeprefix("SIMULATED: nothing of this is real.\n\n")
+    return " ".join(body.partition("\n\n")[0].split()) or subject
+
+
+def _why(lot: Sequence[Row], down_since: float | None) -> str:
+    if down_since is not None:
+        return f"This could not be sent since {stamp(down_since)}, and is told now. Oldest first:"
+    if any(row.held == QUIET for row in lot):
+        return "This waited for the end of the quiet hours. Oldest first:"
+    return "Much happened within a minute. Oldest first:"
+
+
+def _counts(lot: Sequence[Row]) -> list[tuple[str, int]]:
+    words = {
+        "critical": ("critical", "critical"), "error": ("error", "errors"), "warning": ("warning", "warnings"),
+        "ok": ("settled", "settled"), "info": ("for information", "for information"),
+    }  # fmt: skip
+    counted = [(severity, sum(row.severity == severity for row in lot)) for severity in _HEADING]
+    return [(words[severity][count > 1], count) for severity, count in counted if count]
+
+
+def _safe(text: str) -> str:
+    return redact(clean(text, limit=4000))
+
+
+def _wrapped(text: str) -> str:
+    return textwrap.fill(text, WIDTH, break_long_words=False, break_on_hyphens=False)
+
+
+def _item(when: str, text: str) -> str:
+    return textwrap.fill(
+        text, WIDTH, initial_indent=f"  {when}  ", subsequent_indent=" " * (len(when) + 4), break_long_words=False,
+        break_on_hyphens=False,
+    )  # fmt: skip
+
+
+def cut(text: str, limit: int) -> str:
+    """A text for a service that takes short ones only; what was left out is said."""
+    text = clean_block(text, limit=BODY_MAX)
+    tail = "\n… `jarvis notify log` has the rest"
+    return text if len(text) <= limit else text[: limit - len(tail)] + tail
