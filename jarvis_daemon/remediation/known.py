@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal, get_args, get_origin
@@ -17,6 +18,7 @@ ROOTS: Final[dict[str, type[msgspec.Struct]]] = {
 }  # fmt: skip
 TARGET: Final = ("id", "name", "kind", "host", "unit")
 """What ``target.`` knows: see ``facts.lookup``."""
+_FORM: Final = re.compile(r"[a-z_][a-z0-9_]*(\.[A-Za-z0-9_/-]+)*")
 _WORDS: Final = {
     "text": "text", "number": "a number", "boolean": "true or false", "list": "a list", "table": "a table",
 }  # fmt: skip
@@ -37,6 +39,8 @@ class Fact:
 def fact(path: str) -> Fact | tuple[str, str]:
     """What a path names, or why it names nothing, with a hint."""
     head, dot, rest = path.partition(".")
+    if not _FORM.fullmatch(path):
+        return f"{quoted(path)} is no fact", "a fact is written as `guest.status`"
     if head not in ROOTS and head != "target":
         return f"{quoted(path)} is no fact", near(head, [*ROOTS, "target"])
     if not dot or not rest:
@@ -85,7 +89,9 @@ def kind_of(value: Any) -> str:
 
 def _near(name: str, known: Collection[str], root: str) -> str:
     hint = near(name, known)
-    return hint.replace("`", f"`{root}.", 1) if hint.startswith("did") else hint
+    if hint.startswith("did"):
+        return hint.replace("`", f"`{root}.", 1)
+    return hint or "docs/runbooks.md lists the facts"
 
 
 def quoted(text: str) -> str:

@@ -147,18 +147,23 @@ def _comparisons(when: When, value: Any) -> list[tuple[str, bool]]:
     if when.known is not None:
         found.append(("known" if when.known else "not known", known is when.known))
     if when.equals is not None:
-        found.append((braces.words(when.fact, when.equals), known and _same(value, when.equals)))
+        found.append((_wanted(when, when.equals, value), known and _same(value, when.equals)))
     if when.one_of is not None:
-        some = " or ".join(braces.words(when.fact, one) for one in when.one_of)
+        some = " or ".join(_wanted(when, one, value) for one in when.one_of)
         found.append((some, known and any(_same(value, one) for one in when.one_of)))
     if when.none_of is not None:
-        some = " nor ".join(braces.words(when.fact, one) for one in when.none_of)
+        some = " nor ".join(_wanted(when, one, value) for one in when.none_of)
         found.append((f"neither {some}", known and not any(_same(value, one) for one in when.none_of)))
     if when.at_least is not None:
         found.append((f"at least {braces.words(when.fact, when.at_least)}", number and value >= when.at_least))
     if when.at_most is not None:
         found.append((f"at most {braces.words(when.fact, when.at_most)}", number and value <= when.at_most))
     return found or [("compared with something", False)]
+
+
+def _wanted(when: When, one: Any, value: Any) -> str:
+    text = isinstance(one, str) and value is not UNKNOWN and not isinstance(value, str)
+    return f'the text "{one}"' if text else braces.words(when.fact, one)
 
 
 def _same(value: Any, wanted: Any) -> bool:

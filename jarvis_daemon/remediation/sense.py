@@ -129,7 +129,7 @@ def _args(tool: ToolSpec, args: dict[str, Any], at: At) -> Iterator[Mistake]:
         if field.required and name not in args:
             yield Mistake(at, f"`{tool.name}` wants `{name}`", f"known: {', '.join(fields)}")
     subject = next((name for name in SUBJECTS if name in fields), None)
-    if tool.writes and subject in args and not _has_fact(args[subject]):
+    if tool.writes and subject in args and not _has_fact(args[subject]) and "{" not in str(args[subject]):
         why = f"`{tool.name}` would act on {quoted(str(args[subject]))}, whatever is ill"
         yield Mistake((*at, str(subject)), why, 'name it by a fact: "{guest.vmid}", "{incident.evidence.node}"')
 

@@ -124,10 +124,10 @@ def _worded(message: str, value: Any) -> str:
         meant = next((words for begin, words in _PATTERNS.items() if found[1].startswith(begin)), "")
         return f"{clean(str(value), limit=60)!r} is not of the right form" + (f": {meant}" if meant else "")
     if found := re.search(r"of length (>=|<=) (\d+)", message):
-        what = "text" if isinstance(value, str) else "list"
-        return f"this {what} is too {'short' if found[1] == '>=' else 'long'}: {_bound(found[1])} {found[2]}"
+        what = "text" if isinstance(value, str) else "list" if isinstance(value, list) else "table"
+        return f"this {what} is too {'short' if found[1] == '>=' else 'long'}: {_bound(*found.groups())}"
     if found := re.fullmatch(r"Expected `(?:int|float)` (>=|<=) (\S+)", message):
-        return f"{value} is out of bounds: {_bound(found[1])} {found[2]}"
+        return f"{value} is out of bounds: {_bound(*found.groups())}"
     if found := re.fullmatch(r"Expected `([^`]*)`, got `(\w+)`", message):
         wanted = [_KINDS.get(kind, kind) for kind in found[1].split(" | ") if kind != "null"]
         return f"expected {' or '.join(wanted)}, found {_KINDS.get(found[2], found[2])}"
@@ -136,5 +136,5 @@ def _worded(message: str, value: Any) -> str:
     return clean(message)
 
 
-def _bound(sign: str) -> str:
-    return "at least" if sign == ">=" else "at most"
+def _bound(sign: str, number: str) -> str:
+    return f"{'at least' if sign == '>=' else 'at most'} {float(number):g}"

@@ -23,7 +23,7 @@ MAX_BYTES: Final = 64 * 1024
 MAX_DEPTH: Final = 12
 MAX_VALUES: Final = 4000
 _INT: Final = re.compile(r"[-+]?[0-9]{1,18}")
-_FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]{1,3})?")
+_FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+\.[0-9]*|[0-9]+(?=[eE]))([eE][-+]?[0-9]{1,3})?")
 _WORDS: Final = {"": None, "~": None, "null": None, "true": True, "false": False}
 _PATH: Final = re.compile(r"(incident|target|guest|node|storage|cluster)\.[A-Za-z0-9_./-]+")
 
@@ -95,7 +95,8 @@ class _Builder:
             if self.documents > 1:
                 raise _broken(line, (), "a second document begins here", "one runbook a file, without `---`")
         elif isinstance(event, yaml.AliasEvent):
-            raise _broken(line, self._here(), f"*{event.anchor} is an alias", "write it out: aliases are not read")
+            what = f"*{clean(str(event.anchor), limit=60)} is an alias"
+            raise _broken(line, self._here(), what, "write it out: aliases are not read")
         elif isinstance(event, yaml.NodeEvent):
             self._node(event, line)
         elif isinstance(event, yaml.CollectionEndEvent):
@@ -104,9 +105,13 @@ class _Builder:
     def _node(self, event: yaml.NodeEvent, line: int) -> None:
         tag = getattr(event, "tag", None)
         if event.anchor is not None:
-            raise _broken(line, self._here(), f"&{event.anchor} is an anchor", "write it out: anchors are not read")
+            what = f"&{clean(event.anchor, limit=60)} is an anchor"
+            raise _broken(line, self._here(), what, "write it out: anchors are not read")
         if tag is not None:
-            raise _broken(line, self._here(), f"{tag} is a tag", "put the text in quotes: tags are not read")
+            short = tag.replace("tag:yaml.org,2002:", "!!")
+            raise _broken(
+                line, self._here(), f"{clean(short, limit=60)} is a tag", "leave it out: tags are not read"
+            )
         self.values += 1
         if self.values > MAX_VALUES or len(self.stack) > MAX_DEPTH:
             raise _broken(line, self._here(), "this is more than a runbook needs", "is it the right file?")
@@ -195,7 +200,8 @@ def _events(text: str) -> Iterator[yaml.Event]:
         line = text.count("\n", 0, error.position) + 1
         raise _broken(line, (), "here stands a character that no text has", "retype the line") from None
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
+        opened = "quoted" in (error.context or "") or "flow" in (error.context or "")
+        mark = (opened and error.context_mark) or error.problem_mark or error.context_mark
         line = min(mark.line, text.count("\n")) + 1 if mark else 1
         problem = clean(error.problem or "this is no YAML", limit=160)
         raise _broken(line, (), problem, _advice(text, line, problem)) from None
@@ -211,7 +217,7 @@ def _advice(text: str, line: int, problem: str) -> str:
         return "a value that begins with a brace has to stand in quotes"
     if "mapping values are not allowed" in problem:
         return "put text that holds a colon in quotes, and mind the indentation"
-    if "while scanning a quoted" in problem or "end of stream" in problem or "end of line" in problem:
+    if "end of stream" in problem or "end of line" in problem or "expected ',' or" in problem:
         return "a quote or a bracket is not closed"
     return "mind the indentation and the colon after each key"
 
