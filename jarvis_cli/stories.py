@@ -76,7 +76,7 @@ def counts(repairs: Sequence[Entity]) -> str:
 def lines(repair: Entity, look: Look, now: float, *, full: bool = False) -> Iterator[str]:
     """One story as a block; ``full``: with the evidence that its steps gathered."""
     yield _head(repair, look, now)
-    rows = [(label, clock(at, now) or "", text, tone) for label, at, text, tone in _rows(repair, now)]
+    rows = [(label, clock(at, now) or "", text, tone) for label, at, text, tone in rows_of(repair, now)]
     stamp = max((width(at) for _, at, _, _ in rows), default=0) + 2  # the date of another day is longer than a time
     for label, at, text, tone in rows:
         yield from _row(label, pad(at, stamp), text, tone, look)
@@ -107,7 +107,7 @@ def _head(repair: Entity, look: Look, now: float) -> str:
     return "  ".join(parts)
 
 
-def _rows(repair: Entity, now: float) -> Iterator[tuple[str, float | None, str, Tone]]:
+def rows_of(repair: Entity, now: float) -> Iterator[tuple[str, float | None, str, Tone]]:
     """Label, time and text of each line, in the order in which it went."""
     if repair.get("seen"):
         yield "saw", repair.get("seen_at"), str(repair["seen"]), "plain"
@@ -132,8 +132,8 @@ def _rows(repair: Entity, now: float) -> Iterator[tuple[str, float | None, str, 
         yield "so", repair.get("ended_at"), text, mark(repair).tone
     if repair.get("status") == "asking" and repair.get("approval_id"):
         yield "next", None, f"`jarvis approve {repair['approval_id']}` lets it go on", "light"
-    elif (next_at := repair.get("next_at")) and not _ended_well(repair):
-        yield "next", next_at, "looked at again" if next_at > now else "due", "faint"
+    elif (next_at := repair.get("next_at") or 0.0) > now and not _ended_well(repair):
+        yield "next", next_at, "looked at again", "faint"
 
 
 def _against(repair: Entity) -> list[Entity]:

@@ -9,7 +9,7 @@ from typing import Any
 import typer
 
 from jarvis_cli import calling, complete, levels, names, shapes, stories, views
-from jarvis_cli.group import Reading, noun
+from jarvis_cli.group import Reading, nearest, noun
 from jarvis_cli.session import Session, session
 from jarvis_cli.shapes import Entity
 from jarvis_cli.state import Picture, picture, show_picture
@@ -17,6 +17,7 @@ from jarvis_cli.style import Look
 from jarvis_cli.table import Cell, Value, fields
 from jarvis_cli.values import clock, parse_since, rfc3339
 from jarvis_daemon.protocol.errors import JarvisError
+from jarvis_daemon.protocol.plain import PlainClient
 from jarvis_daemon.protocol.text import clean
 
 app = noun("autonomy", "How much Jarvis repairs without asking.")
@@ -174,9 +175,24 @@ def _whose(run: Session, condition: str | None, target: str | None) -> dict[str,
             "invalid_params", "Give either --condition or --target, not both",
             next="A level is that of all, of one condition or of one target.",
         )  # fmt: skip
-    if condition is not None:
-        return {"condition": condition}
-    if target is None:
+    if condition is None and target is None:
         return {}
     with run.link(role="operator") as link:
-        return {"target": names.target(picture(link, "cluster").state, target)}
+        if condition is not None:
+            _answered(link, condition)
+            return {"condition": condition}
+        return {"target": names.target(picture(link, "cluster").state, str(target))}
+
+
+def _answered(link: PlainClient, condition: str) -> None:
+    """Raises ``not_found`` for a condition that no runbook answers: a level of it would change nothing."""
+    known = {str(info.get("condition")) for info in link.call("runbook.list")["runbooks"] if info.get("condition")}
+    chosen = picture(link, "approvals").state.get("autonomy", {}).get("autonomy:main") or {}
+    if condition in known or condition in (chosen.get("conditions") or {}):
+        return
+    near = nearest(condition, sorted(known))
+    raise JarvisError(
+        "not_found", f"No runbook answers a condition {clean(condition, limit=60)!r}",
+        why=f"did you mean {' or '.join(near)}?" if near else "a level of its own would change nothing",
+        next="`jarvis runbook list` shows the conditions.",
+    )  # fmt: skip

@@ -13,7 +13,7 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.widgets import Input
 
-from jarvis_cli.hud import commands
+from jarvis_cli.hud import commands, watch
 from jarvis_cli.hud.cost import Cost, counting
 from jarvis_cli.hud.hands import Hands
 from jarvis_cli.hud.model import TOPICS, Model
@@ -328,6 +328,8 @@ class HudApp(App[int]):
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         for mode in TABS:
             yield SystemCommand(mode.capitalize(), commands.COMMANDS[mode], lambda mode=mode: self.show_mode(mode))
+        yield SystemCommand("History", commands.COMMANDS["history"], lambda: watch.history(self))
+        yield SystemCommand("Autonomy", "the level that holds, and why", lambda: watch.autonomy(self))
         yield SystemCommand("Keys", "keys and commands", self.action_help)
         yield SystemCommand("Theme", "the next theme", self.action_theme)
         yield SystemCommand("Pause", "hold the picture, or let it go on", self.action_pause)

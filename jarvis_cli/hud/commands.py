@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING, Final
 
+from jarvis_cli.hud import watch
 from jarvis_cli.hud.panels.bars import TABS
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ COMMANDS: Final = {
     "node": "one node: `:node pve`",
     "feed": "what happened, with a filter",
     "approvals": "what waits for the operator's word",
+    "history": "what was repaired or left alone, and why: the feed's part of it",
+    "autonomy": "the level that holds and why; `:autonomy 2` sets it",
     "theme": "the next theme, or one by name",
     "help": "keys and commands",
     "q": "detach; the daemon lives on",
@@ -48,6 +51,10 @@ def obey(app: HudApp, text: str) -> None:
         app.show_mode("nodes", filter=rest)
     elif word in {"guest", "logs"}:
         _about_guest(app, word, rest)
+    elif word == "history":
+        watch.history(app)
+    elif word == "autonomy":
+        watch.autonomy(app, rest)
     elif word == "theme":
         _theme(app, rest)
     elif word == "help":

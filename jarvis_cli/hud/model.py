@@ -17,8 +17,10 @@ from jarvis_daemon.protocol.mirror import Mirror
 
 T = TypeVar("T")
 TOPICS: Final = ("cluster", "tasks", "incidents", "health", "approvals", "feed")
-TOPIC_OF: Final = {"tasks": "tasks", "incidents": "incidents", "silences": "incidents", "health": "health",
-                   "approvals": "approvals", "killswitch": "approvals"}  # fmt: skip
+TOPIC_OF: Final = {
+    "tasks": "tasks", "incidents": "incidents", "silences": "incidents", "repairs": "incidents", "health": "health",
+    "approvals": "approvals", "killswitch": "approvals", "autonomy": "approvals",
+}  # fmt: skip
 """Collection -> topic, of all that are not in ``cluster``."""
 NODES_AT_A_GLANCE: Final = 6
 FLASH_S: Final = 1.5
@@ -199,6 +201,21 @@ class Model:
     def killswitch(self) -> Entity | None:
         """The kill switch as last told; None before the daemon has told."""
         return next(iter(self.collection("killswitch").values()), None)
+
+    def autonomy(self) -> Entity | None:
+        """The autonomy level; None of a daemon that repairs nothing, and before it has told."""
+        return next(iter(self.collection("autonomy").values()), None)
+
+    def repairs_of(self, incident_id: str) -> list[Entity]:
+        """The stories of an incident, oldest first."""
+        found: dict[str, list[Entity]] = self._cached("repairs", self._repairs_by_incident)
+        return found.get(incident_id, [])
+
+    def _repairs_by_incident(self) -> dict[str, list[Entity]]:
+        out: dict[str, list[Entity]] = {}
+        for repair in sorted(self.collection("repairs").values(), key=lambda r: float(r.get("seen_at") or 0.0)):
+            out.setdefault(str(repair.get("incident")), []).append(repair)
+        return out
 
     def feed(self) -> list[dict[str, Any]]:
         """Events, newest first."""

@@ -10,11 +10,11 @@ Entity = dict[str, Any]
 
 UNICODE: Final = {
     "run": "●", "stop": "○", "unknown": "◌", "warn": "▲", "down": "✖", "lock": "⏸", "template": "◆", "stale": "◐",
-    "ok": "✔", "info": "·", "dash": "─", "dot": "·", "up": "▴", "fall": "▾", "more": "…",
+    "ok": "✔", "act": "►", "info": "·", "dash": "─", "dot": "·", "up": "▴", "fall": "▾", "more": "…",
 }  # fmt: skip
 ASCII: Final = {
     "run": "*", "stop": "o", "unknown": "?", "warn": "!", "down": "x", "lock": "#", "template": "+", "stale": "%",
-    "ok": "v", "info": "-", "dash": "-", "dot": "-", "up": "^", "fall": "v", "more": "~",
+    "ok": "v", "act": ">", "info": "-", "dash": "-", "dot": "-", "up": "^", "fall": "v", "more": "~",
 }  # fmt: skip
 
 
@@ -100,6 +100,35 @@ SEVERITIES: Final = {
     "info": State("info", "info", "faint"),
 }
 SEVERITY_ORDER: Final = {"critical": 0, "error": 1, "warning": 2, "info": 3, "ok": 4}
+
+
+REPAIRS: Final = {
+    "acting": State("act", "repairing", "light"),
+    "verifying": State("act", "verifying", "light"),
+    "asking": State("warn", "asks you", "warn"),
+    "holding": State("unknown", "held back", "faint"),
+    "refused": State("stop", "left alone", "faint"),
+    "recommended": State("warn", "recommended", "warn"),
+    "repaired": State("ok", "repaired", "good"),
+    "failed": State("down", "not mended", "bad"),
+    "escalated": State("down", "yours now", "bad"),
+    "reported": State("info", "reported", "faint"),
+    "cancelled": State("stop", "called off", "warn"),
+    "over": State("ok", "gone", "faint"),
+}
+
+
+def repair_state(repair: Entity) -> State:
+    """A repair; one of a newer daemon by its own word."""
+    status = str(repair.get("status"))
+    return REPAIRS.get(status) or State("info", status, "text")
+
+
+def event_state(event: Entity) -> State:
+    """A line of the feed by its severity; what the watchman does stands out from what merely happens."""
+    if str(event.get("kind")).startswith("repair.") and event.get("severity") in {"info", None}:
+        return State("act", "repair", "light")
+    return severity_state(event.get("severity"))
 
 
 def task_state(task: Entity) -> State:

@@ -20,6 +20,8 @@ from jarvis_daemon.protocol.client import Link
 from jarvis_daemon.protocol.errors import JarvisError
 from jarvis_daemon.protocol.state import (
     Approval,
+    Autonomy,
+    Check,
     Cluster,
     Entity,
     FeedEvent,
@@ -27,6 +29,8 @@ from jarvis_daemon.protocol.state import (
     Incident,
     KillSwitchState,
     Node,
+    Repair,
+    RepairStep,
     Source,
     Storage,
     Task,
@@ -250,8 +254,12 @@ def warm() -> Incident:
     )
 
 
-def feed() -> list[dict[str, Any]]:
-    lines = [
+Told = tuple[float, str, str, str]
+"""Seconds ago, severity, kind, text."""
+
+
+def feed(*more: Told) -> list[dict[str, Any]]:
+    lines: list[Told] = [
         (62_000, "ok", "backup.finished", "Backup nightly: 7 of 7 guests are saved on externalhdd"),
         (11_200, "info", "guest.started", "minecraft was started by john@pam"),
         (7_300, "info", "storage.check", "Storage check: externalhdd 71 %, tank 64 %, local-lvm 55 %"),
@@ -262,6 +270,7 @@ def feed() -> list[dict[str, Any]]:
         (130, "info", "task.started", "Backup of paperless began on agent1"),
         (20, "info", "heartbeat", "Heartbeat: 4 nodes online, 14 guests run"),
     ]
+    lines = sorted([*lines, *more], reverse=True)
     return [
         msgspec.to_builtins(
             FeedEvent(seq=i, at=NOW - ago, cluster="homelab", kind=kind, severity=severity, text=text)  # type: ignore[arg-type]
@@ -365,6 +374,60 @@ def killed(state: dict[str, State]) -> None:
     ])  # fmt: skip
 
 
+def levels(level: int = 3, effective: int | None = None, why: str = "") -> State:
+    held = level if effective is None else effective
+    return {"autonomy": by_id([Autonomy(id="autonomy:main", level=level, effective=held, why=why)])}
+
+
+def one_endpoint(state: dict[str, State]) -> None:
+    """All endpoints but one are gone: less is done alone than was chosen."""
+    why = "only one endpoint of the cluster can be reached, so nobody can confirm what it says"
+    state["approvals"] |= levels(3, 2, why)
+
+
+def repair(number: int, about: Incident, status: str, **more: Any) -> Repair:
+    return Repair(
+        id=str(number), cluster="homelab", incident=about.id, condition=about.condition, target=about.target,
+        runbook=about.condition, level=3, status=status,  # type: ignore[arg-type]
+        seen=about.title, seen_at=about.opened_at, decided_at=about.opened_at + 2, **more,
+    )  # fmt: skip
+
+
+def night(state: dict[str, State]) -> None:
+    """The watchman at work: one guest is being put back, one is left alone, a node is handed over."""
+    fell = incident(5, "guest-crashed", "guest:105", "error", "pihole stopped, and no task explains it", 40)
+    locked = incident(6, "guest-crashed", "guest:116", "error", "dev-sandbox stopped, and no task explains it", 300)
+    gone = incident(7, "service-down", "service:Home/smbd", "error", "smbd on Home is down", 1_900)
+    state["incidents"]["incidents"] |= by_id([fell, locked, gone])
+    state["incidents"]["repairs"] = by_id([
+        repair(1, fell, "verifying", target_name="pihole", attempt=1, decided="Start it: nothing stands against it",
+               steps=[RepairStep(tool="start_container", text="Start pihole", outcome="verified",
+                                 began_at=NOW - 37, ended_at=NOW - 33)], samples=[NOW - 8]),
+        repair(2, locked, "refused", target_name="dev-sandbox", decided="dev-sandbox is locked (backup).",
+               checks=[Check(guardrail="kill switch", verdict="pass", text="The kill switch is not engaged."),
+                       Check(guardrail="lock", verdict="refuse", text="dev-sandbox is locked (backup).")]),
+        repair(3, gone, "failed", target_name="smbd", attempt=2, decided="Restart it: nothing stands against it",
+               steps=[RepairStep(tool="restart_service", text="Restart smbd on Home", outcome="verified",
+                                 began_at=NOW - 1_890, ended_at=NOW - 1_886)],
+               ended_at=NOW - 1_700, text="smbd ran for 40 s and failed again.", next_at=NOW - 1_100),
+        repair(4, gone, "escalated", target_name="smbd", attempt=3, decided="Restart it: nothing stands against it",
+               severity="error", ended_at=NOW - 900, steps=[
+                   RepairStep(tool="restart_service", text="Restart smbd on Home", outcome="contradicted",
+                              began_at=NOW - 1_090, ended_at=NOW - 1_060)],
+               text="Three attempts did not help: smbd on Home is yours. Its journal says: no space left."),
+    ])  # fmt: skip
+
+
+NIGHT: list[Told] = [
+    (900, "error", "repair.escalated", "Three attempts did not help: smbd on Home is yours. 21:15:23 saw: smbd on "
+     "Home is down. 21:15:25 decided: Restart it. 21:28:53 did: Restart smbd on Home (contradicted)."),
+    (298, "warning", "repair.refused", "I leave dev-sandbox alone. dev-sandbox is locked (backup)."),
+    (38, "info", "repair.begun", "pihole stopped by itself; I start it."),
+    (5, "ok", "repair.repaired", "plex is back after 34 s. 21:46:24 saw: plex stopped, and no task explains it. "
+     "21:46:26 decided: Start it. 21:46:32 did: Start plex. 21:46:48 and 21:46:58 verified by fresh readings."),
+]  # fmt: skip
+
+
 class StillLink(Link):
     """A link on a clock that stands, filled by hand; calls answer what the homelab would."""
 
@@ -458,8 +521,9 @@ def make_app(*, change: Callable[[dict[str, State]], None] | None = None, option
         "cluster": cluster_state(),
         "tasks": tasks_state(),
         "incidents": {"incidents": by_id([warm()]), "silences": {}},
-        "approvals": {"approvals": {}, "killswitch": by_id([KillSwitchState(id="killswitch:main", engaged=False)])},
-    }
+        "approvals": {"approvals": {}, "killswitch": by_id([KillSwitchState(id="killswitch:main", engaged=False)]),
+                      **levels()},
+    }  # fmt: skip
     if change is not None:
         change(state)
     events = feed()
@@ -477,6 +541,9 @@ def make_app(*, change: Callable[[dict[str, State]], None] | None = None, option
                 )
             )
         )
+
+    if change is night:
+        events = feed(*NIGHT)
 
     def connect(on_change: Callable[[str], None]) -> Link:
         link = StillLink(on_change)

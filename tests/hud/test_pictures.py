@@ -13,7 +13,7 @@ from jarvis_cli.hud.app import HudApp
 from jarvis_cli.hud.options import Options, detect
 from jarvis_cli.hud.panels.bars import TABS
 from jarvis_cli.hud.screens.order import OrderScreen
-from tests.hud.fixtures import break_pve, killed, link_of, make_app, strange_names, two_wait
+from tests.hud.fixtures import break_pve, killed, link_of, make_app, night, one_endpoint, strange_names, two_wait
 from tests.hud.script import Script
 
 Compare = Callable[..., bool]
@@ -263,3 +263,46 @@ def test_killed_and_then_the_link_was_lost(snap_compare: Compare, name: str) -> 
 def test_release(snap_compare: Compare, name: str) -> None:
     keys = in_mode("overview", "ctrl+k", "r", "e", "l")
     assert snap_compare(make_app(change=killed), terminal_size=SIZES[name.split("-")[1]], run_before=keys)
+
+
+@pytest.mark.parametrize("name", [f"night-{size}" for size in SIZES])
+def test_the_watchman_at_work(snap_compare: Compare, name: str) -> None:
+    assert snap_compare(make_app(change=night), terminal_size=SIZES[name.removeprefix("night-")])
+
+
+STORIES = {"repairing": (), "left-alone": ("down",), "yours-now": ("down", "down")}
+
+
+@pytest.mark.parametrize("name", [f"{story}-120x40" for story in STORIES] + ["yours-now-80x24"])
+def test_a_story_in_the_card(snap_compare: Compare, name: str) -> None:
+    story, size = name.rsplit("-", 1)
+    keys = in_mode("incidents", *STORIES[story], "enter")
+    assert snap_compare(make_app(change=night), terminal_size=SIZES[size], run_before=keys)
+
+
+@pytest.mark.parametrize("name", ["history-120x40", "history-80x24"])
+def test_history(snap_compare: Compare, name: str) -> None:
+    async def before(pilot: Pilot[Any]) -> None:
+        await pilot.pause()
+        hud(pilot).obey("history")
+        await pilot.pause()
+
+    assert snap_compare(make_app(change=night), terminal_size=SIZES[name.split("-")[1]], run_before=before)
+
+
+@pytest.mark.parametrize("name", [f"less-autonomy-{size}" for size in SIZES])
+def test_less_autonomy_than_was_chosen(snap_compare: Compare, name: str) -> None:
+    assert snap_compare(make_app(change=one_endpoint), terminal_size=SIZES[name.removeprefix("less-autonomy-")])
+
+
+@pytest.mark.parametrize("name", ["ascii-night-120x40"])
+def test_a_story_in_ascii(snap_compare: Compare, name: str) -> None:
+    options = Options(boot=False, motion=False, ascii_only=True)
+    keys = in_mode("incidents", "down", "down", "enter")
+    assert snap_compare(make_app(change=night, options=options), terminal_size=(120, 40), run_before=keys)
+
+
+@pytest.mark.parametrize("name", ["no-color-night-120x40"])
+def test_the_watchman_without_colour(snap_compare: Compare, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert snap_compare(make_app(change=night, options=still()), terminal_size=(120, 40))

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from textual.events import MouseScrollDown, MouseScrollUp
 
 from jarvis_cli.hud.panels.base import Panel
-from jarvis_cli.hud.states import severity_state
+from jarvis_cli.hud.states import event_state
 from jarvis_cli.hud.units import moment
 from jarvis_cli.hud.widgets.cells import wrap
 from jarvis_cli.hud.widgets.lines import Line, Run, join
 from jarvis_cli.hud.widgets.table import sieve
+
+STORY_LINES: Final = 8
+TALL: Final = 20
 
 
 class Activity(Panel):
@@ -50,16 +53,24 @@ class Activity(Panel):
         return lines[:height] or [(("  nothing has happened yet" if not self.pattern else "  no match", "faint"),)]
 
     def _event(self, event: dict[str, Any], width: int) -> list[Line]:
-        state = severity_state(event.get("severity"))
+        state = event_state(event)
         stamp = f" {moment(event.get('at'), self.model.now()):>6} "
         room = max(10, width - len(stamp) - 3)
-        first, *rest = wrap(str(event.get("text", "")), room, 1 if self.frameless else 2)
+        first, *rest = wrap(str(event.get("text", "")), room, self._lines_for(event))
         role = state.role if state.role in {"warn", "bad"} else "text"
         head = join((stamp, "faint"), (f"{self.model.glyphs[state.mark]} ", state.role), (first, role))
         return [
             head,
             *(join((" " * (len(stamp) + 2) + line, role if role == "text" else "faint")) for line in rest),
         ]
+
+    def _lines_for(self, event: dict[str, Any]) -> int:
+        """A story may take the lines it needs where there is room for it."""
+        if self.frameless:
+            return 1
+        if not str(event.get("kind")).startswith("repair."):
+            return 2
+        return STORY_LINES if self.whole else 3 if self.size.height >= TALL else 2
 
     def filter(self, pattern: str) -> None:
         self.pattern = pattern

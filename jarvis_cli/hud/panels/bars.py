@@ -26,6 +26,7 @@ TABS = ("overview", "guests", "storage", "tasks", "incidents", "nodes", "feed", 
 
 WORD_TICKS = 6
 WIDE = 120
+WALL = 160
 
 
 def top_plan(size: Size) -> Plan:
@@ -35,7 +36,9 @@ def top_plan(size: Size) -> Plan:
 
 
 def bottom_plan(size: Size) -> Plan:
-    cells = 66 if size.width >= WIDE else min(56, size.width * 3 // 4)
+    cells = min(56, size.width * 3 // 4)
+    if size.width >= WIDE:
+        cells = 68 if size.width < WALL else size.width // 2
     return {"keys": Region(0, 0, size.width - cells, 1), "status": Region(size.width - cells, 0, cells, 1)}
 
 
@@ -202,8 +205,8 @@ class Keys(Pane):
 
 
 class Status(Pane):
-    """Link, age of the data, and the HUD's own cost; what has no room is left out from the end. At its end stands
-    the kill switch, always."""
+    """Link, age of the data, autonomy, and the HUD's own cost; what has no room is left out from the end. At its
+    end stands the kill switch, always."""
 
     DEPENDS = frozenset({"link", "tick", "cluster", "approvals"})
 
@@ -215,7 +218,7 @@ class Status(Pane):
     def paint(self, width: int, height: int) -> list[Line]:
         runs: list[Run] = []
         kill = self._kill(width)
-        for part in (self._link(), self._data(), self._cost()):
+        for part in (self._link(), self._data(), self._autonomy(width), self._cost()):
             if length(runs) + length(part) + length(kill) < width:
                 runs += part
             elif (short := self._stale()) and part == self._data():
@@ -263,6 +266,20 @@ class Status(Pane):
         if age is None or freshness == "fresh":
             return ()
         return ((f"{self.model.glyphs['warn']} stale {span(age)}", "warn"),)
+
+    def _autonomy(self, width: int) -> tuple[Run, ...]:
+        """``autonomy L3``; where less holds than was chosen ``L3→L2``, and why where there is room."""
+        found = self.model.autonomy()
+        if found is None or not self.model.linked:
+            return ()
+        dot: Run = (f" {self.model.glyphs['dot']} ", "faint")
+        level, holds = found.get("level"), found.get("effective")
+        if holds is None or holds == level:
+            return dot, (f"autonomy L{level}", "faint")
+        arrow = "->" if self.model.ascii_only else "→"
+        why = str(found.get("why") or "").partition(",")[0]
+        told = f"autonomy L{level}{arrow}L{holds}"
+        return dot, (f"{told}: {why}" if why and width >= WALL // 2 else told, "warn")
 
     def _cost(self) -> tuple[Run, ...]:
         text = self.cost.text()

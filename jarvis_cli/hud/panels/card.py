@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
+from jarvis_cli import levels
 from jarvis_cli.hud.states import Entity
 from jarvis_cli.hud.units import clock, stopwatch
 from jarvis_cli.hud.verbs import kind_of, undo_words
@@ -68,6 +69,8 @@ def field(label: str, value: str, *, secret: bool = False) -> Line:
 
 def target_words(model: Model, target: Entity) -> str:
     """``container 103 plex on agent1, run``: as it is now, not as it was when the screen was opened."""
+    if str(target["id"]).startswith("autonomy:"):
+        return f"what Jarvis repairs without asking, now {levels.in_short(model.autonomy() or {})}"
     if kind_of(target) == "node":
         now = model.collection("nodes").get(str(target["id"]), target)
         state = model.node_state(now)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from jarvis_cli.hud.states import Entity, severity_state, share_of
+from jarvis_cli import stories
+from jarvis_cli.hud.states import ASCII, UNICODE, Entity, repair_state, severity_state, share_of
 from jarvis_cli.hud.units import clock_s, day, percent, size, span
 from jarvis_cli.hud.widgets.cells import wrap
 from jarvis_cli.hud.widgets.lines import Line, Run, join
@@ -34,6 +35,11 @@ CONFIG_FIRST = (
     "agent",
     "protection",
 )
+
+
+STORIES_MAX = 3
+"""Of one incident; `jarvis history --incident N` has all."""
+_TO_ASCII = str.maketrans({UNICODE[name]: ASCII[name] for name in UNICODE})
 
 
 def pair(label: str, value: object, role: str = "text") -> Line:
@@ -118,11 +124,34 @@ def of_incident(model: Model, incident: Entity, width: int) -> list[Line]:
             ago = f" ({span(now - at)} ago)" if at <= now else ""
             by = f" by {incident['acked_by']}" if key == "acked_at" and incident.get("acked_by") else ""
             lines.append(pair(label, f"{day(at)} {clock_s(at)}{ago}{by}"))
+    for repair in model.repairs_of(str(incident.get("id")))[-STORIES_MAX:]:
+        lines += of_repair(model, repair, width)
     evidence = incident.get("evidence") or {}
     if evidence:
         lines += section("EVIDENCE")
         lines += [pair(str(key), _plain(value)) for key, value in sorted(evidence.items())]
     return lines
+
+
+def of_repair(model: Model, repair: Entity, width: int) -> list[Line]:
+    """The story of a repair: saw, decided, did, verified, or why not."""
+    state = repair_state(repair)
+    attempt = f" {model.glyphs['dot']} attempt {repair['attempt']}" if (repair.get("attempt") or 0) > 1 else ""
+    head = f"   runbook {repair.get('runbook')}, L{repair.get('level')}{attempt}"
+    lines: list[Line] = [
+        (),
+        join((" REPAIR", "light"), (f"  {model.glyphs[state.mark]} {state.word}", state.role), (head, "faint")),
+    ]
+    for label, at, text, tone in stories.rows_of(repair, model.now()):
+        first, *rest = wrap(_glyphs(text, model), max(20, width - 25), 3)
+        role = {"plain": "text"}.get(tone, tone)
+        lines.append(join((f"  {label:<10} {clock_s(at) if at else '':<9}", "faint"), (first, role)))
+        lines += [join((" " * 22 + part, role)) for part in rest]
+    return lines
+
+
+def _glyphs(text: str, model: Model) -> str:
+    return text.translate(_TO_ASCII) if model.ascii_only else text
 
 
 def of_error(error: JarvisError, width: int) -> list[Line]:

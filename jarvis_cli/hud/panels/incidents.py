@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from jarvis_cli.hud.panels.table import TablePanel
-from jarvis_cli.hud.states import SEVERITY_ORDER, Entity, severity_state
+from jarvis_cli.hud.states import SEVERITY_ORDER, Entity, repair_state, severity_state
 from jarvis_cli.hud.units import clock_s, span
 from jarvis_cli.hud.widgets.lines import Run
 from jarvis_cli.hud.widgets.table import Column, View
@@ -14,6 +14,10 @@ from jarvis_cli.hud.widgets.table import Column, View
 if TYPE_CHECKING:
     from jarvis_cli.hud.model import Model
     from jarvis_cli.hud.themes.palette import Palette
+
+
+URGENT = frozenset({"acting", "verifying", "asking"})
+"""Repairs that are told of whoever knows of the incident."""
 
 
 class IncidentTable(TablePanel):
@@ -50,11 +54,16 @@ def columns_of(model: Model) -> list[Column]:
         return "faint" if quiet else severity_state(incident.get("severity")).role
 
     def handled(incident: Entity) -> Run:
+        repairs = model.repairs_of(str(incident.get("id")))
+        state = repair_state(repairs[-1]) if repairs else None
+        told: Run = (f"{model.glyphs[state.mark]} {state.word}", state.role) if state else ("new", "text")
+        if state is not None and repairs[-1].get("status") in URGENT:
+            return told
         if _silenced(incident, model.now()):
             return f"silent {span(float(incident['silenced_until']) - model.now())}", "faint"
         if incident.get("acked_at"):
             return f"seen by {incident.get('acked_by') or 'somebody'}", "faint"
-        return "new", "text"
+        return told
 
     def age(incident: Entity) -> float:
         return model.now() - float(incident.get("opened_at") or model.now())
@@ -62,14 +71,14 @@ def columns_of(model: Model) -> list[Column]:
     return [
         Column("severity", "severity", 10, severity, lambda i: SEVERITY_ORDER.get(str(i.get("severity")), 9),
                keep=9),
-        Column("title", "what", 22, lambda i: (str(i.get("title")), title_role(i)), lambda i: str(i.get("title")),
+        Column("title", "what", 20, lambda i: (str(i.get("title")), title_role(i)), lambda i: str(i.get("title")),
                keep=10, grow=True),
         Column("since", "since", 8, lambda i: (clock_s(i.get("opened_at")), "faint"),
                lambda i: i.get("opened_at") or 0.0, ">", 5),
         Column("age", "for", 7, lambda i: (span(age(i)), "text"), age, ">", 8),
         Column("target", "target", 14, lambda i: (str(i.get("target")), "faint"), lambda i: str(i.get("target")),
                keep=2, grow=True),
-        Column("handled", "handled", 14, handled, lambda i: str(i.get("acked_by") or ""), keep=4),
+        Column("handled", "handled", 13, handled, lambda i: str(i.get("acked_by") or ""), keep=6),
     ]  # fmt: skip
 
 

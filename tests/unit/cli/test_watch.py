@@ -177,6 +177,9 @@ def test_whose_level_it_is_has_to_be_clear(served: Served, jarvis: Jarvis) -> No
     said = jarvis("autonomy", "set", "1", "--target", "piehole")
     assert said.code == 6
     assert "did you mean pihole or " in said.err
+    said = jarvis("autonomy", "set", "1", "--condition", "disk-faling")
+    assert said.code == 6
+    assert "No runbook answers a condition 'disk-faling': did you mean disk-failing?" in said.err
     said = jarvis("autonomy", "set", "1", "--target", "Home/smbd")
     assert "service:Home/smbd or container:Home/smbd" in said.err
     assert served.watchtower.acts == []
