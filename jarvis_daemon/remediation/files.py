@@ -90,12 +90,15 @@ def read_own(path: Path, folder: Path) -> File:
     except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle
         why = getattr(error, "strerror", "") or str(error)
         raise _refused(path, "cannot be read", why, f"ls -l {path}") from error
-    with os.fdopen(handle, "rb") as file:
-        seen = os.fstat(file.fileno())
+    try:
+        seen = os.fstat(handle)
         if not stat.S_ISREG(seen.st_mode):
-            raise _refused(path, "is no file", "", f"ls -l {path}")
+            raise _refused(path, "is no file", "", f"ls -ld {path}")
         _only_ours(there, seen)
-        return File(path, file.read(MAX_BYTES + 1))
+        with os.fdopen(handle, "rb", closefd=False) as file:
+            return File(path, file.read(MAX_BYTES + 1))
+    finally:
+        os.close(handle)
 
 
 def read_any(path: Path) -> File:

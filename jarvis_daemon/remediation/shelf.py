@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import difflib
+import logging
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -22,6 +23,7 @@ from jarvis_daemon.remediation.tree import MAX_BYTES
 from jarvis_daemon.store import Database, Store
 from jarvis_daemon.tools import Registry
 
+_log = logging.getLogger("jarvis.remediation")
 FOLDER: Final = "runbooks"
 """Below the config folder."""
 DISTRUSTED: Final = ""
@@ -191,6 +193,7 @@ class Shelf:
         return found
 
     def _take(self, found: _Found, path: Path, tools: Registry, sums: dict[str, str], *, shipped: bool) -> None:
+        """One file, onto the shelf or among the problems."""
         file, name = None, path.stem
         try:
             file = files.read_any(path) if shipped else files.read_own(path, path.parent)
@@ -205,14 +208,15 @@ class Shelf:
                     next="Give it another `name`.",
                 )  # fmt: skip
         except JarvisError as error:
-            digest = file.sha256 if file else ""
-            text = clean_block(file.text.decode(errors="replace"), limit=MAX_BYTES) if file else ""
-            found.problems.append(Problem(clean(name, limit=60), str(path), shipped, error, digest, text))
-            return
-        if before is not None:
-            found.replaced.add(name)
-        pinned = shipped and sums.get(path.name) == file.sha256
-        found.sound[name] = _Sound(file, runbook, shipped, pinned)
+            found.problems.append(_problem(name, path, shipped, error, file))
+        except Exception as error:  # one file that nobody foresaw must not take the others with it
+            _log.exception("a runbook could not be read", extra={"data": {"path": str(path)}})
+            what = JarvisError("internal", f"{path} could not be read", why=type(error).__name__)
+            found.problems.append(_problem(name, path, shipped, what, file))
+        else:
+            if before is not None:
+                found.replaced.add(name)
+            found.sound[name] = _Sound(file, runbook, shipped, shipped and sums.get(path.name) == file.sha256)
 
     def _judge(self) -> None:
         """From what was found and the table of trust to what is in use."""
@@ -255,6 +259,11 @@ class Shelf:
                 said.append("It was edited since it was trusted.")
             said.append(f"Not trusted: it recommends and acts never by itself. `jarvis runbook trust {name}`.")
         return " ".join(said)
+
+
+def _problem(name: str, path: Path, shipped: bool, error: JarvisError, file: File | None) -> Problem:
+    text = clean_block(file.text.decode(errors="replace"), limit=MAX_BYTES) if file else ""
+    return Problem(clean(name, limit=60), str(path), shipped, error, file.sha256 if file else "", text)
 
 
 def _paths(folder: Path, found: _Found, *, shipped: bool) -> list[Path]:

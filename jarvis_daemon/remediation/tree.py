@@ -217,7 +217,7 @@ def _advice(text: str, line: int, problem: str) -> str:
         return "a value that begins with a brace has to stand in quotes"
     if "mapping values are not allowed" in problem:
         return "put text that holds a colon in quotes, and mind the indentation"
-    if "end of stream" in problem or "end of line" in problem or "expected ',' or" in problem:
+    if any(words in problem for words in ("end of stream", "stream end", "end of line", "expected ',' or")):
         return "a quote or a bracket is not closed"
     return "mind the indentation and the colon after each key"
 

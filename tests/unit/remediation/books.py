@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -41,10 +42,10 @@ NOW = 1_800_000_000.0
 
 @cache
 def registry() -> Registry:
-    """All tools as the daemon registers them; nothing is started. Made on a loop of its own."""
+    """All tools as the daemon registers them; nothing is started. Made on a loop and thread of its own."""
     nowhere = Path("/nonexistent")
-    with asyncio.Runner() as runner:
-        return runner.run(known_tools(Places(nowhere, nowhere, nowhere, nowhere)))
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, known_tools(Places(nowhere, nowhere, nowhere, nowhere))).result()
 
 
 def book(text: str = SOUND) -> Runbook:
