@@ -22,6 +22,8 @@ NODE_LEVEL: Final = frozenset({
     "wake_node", "drain_node", "reboot_node", "shutdown_node", "apply_updates", "execute_ssh",
 })  # fmt: skip
 """They touch, or may touch, a whole node: only in a runbook of scope ``node``, which goes alone."""
+NEVER: Final = frozenset({"run_runbook", "silence_incident", "unsilence_incident"})
+"""They start a repair, or move a bound of all repairs: that is a person's."""
 SUBJECTS: Final = ("guest", "node")
 """The argument that names what is acted upon; the first of them that a tool has."""
 _COMPARED: Final = {
@@ -93,7 +95,7 @@ def _may_act(runbook: Runbook, registry: Registry) -> bool:
 
 def _allowed(runbook: Runbook, tool: ToolSpec, at: At) -> Iterator[Mistake]:
     name = f"`{tool.name}`"
-    if tool.operator_only:
+    if tool.operator_only or tool.name in NEVER:
         yield Mistake(at, f"{name} is for an operator only, never for a runbook", "")
     elif tool.base_tier is Tier.BLACK:
         yield Mistake(at, f"{name} is BLACK: a runbook never runs it", "tell a person with `escalate` instead")

@@ -6,12 +6,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from scripts.docgen import commands, configuration, contract, faults, schema
+from scripts.docgen import commands, configuration, contract, faults, runbooks, schema
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGES: dict[str, Callable[[], str]] = {
     "contract.md": contract.render,
     "protocol.schema.json": schema.render,
+    "runbook.schema.json": runbooks.render,
     "configuration.md": configuration.render,
     "commands.md": commands.render,
     "faults.md": faults.render,
