@@ -17,11 +17,15 @@ AT_ONCE: Final = 200
 
 
 def begin(db: Database, *, anyone: bool) -> bool:
-    """Set the cursor behind what happened so far, where there is none, or nobody is told. True the first time."""
-    first = outbox.remembered(db, outbox.CURSOR) is None
-    if first or not anyone:
-        outbox.remember(db, outbox.CURSOR, last_seq(db))
-    return first
+    """Set the cursor behind what happened so far, where there is none yet. True when it is set for the first time,
+    or again after a time in which nobody was told."""
+    if not anyone:
+        outbox.remember(db, outbox.CURSOR, None)
+        return False
+    if outbox.remembered(db, outbox.CURSOR) is not None:
+        return False
+    outbox.remember(db, outbox.CURSOR, last_seq(db))
+    return True
 
 
 def follow(db: Database, routes: Mapping[str, Route], words: Words, now: float) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random as random_
+import secrets
 from collections.abc import Awaitable, Callable
 from datetime import date
 from typing import Annotated, Any, Final
@@ -232,7 +233,7 @@ class NotifyRoom:
             )  # fmt: skip
         written = await self._write_report(params.hours)
         if params.send:
-            await self._queue_report(written, readers, f"report:asked:{self._clock.now():.3f}")
+            await self._queue_report(written, readers, f"report:asked:{secrets.token_hex(8)}")
         return written
 
     async def _test(self, params: m.NotifyTest, principal: Principal) -> m.NotifyTestResult:
@@ -254,7 +255,7 @@ class NotifyRoom:
 
     async def _test_one(self, sender: Sender) -> str:
         now = self._clock.now()
-        key = f"test:{now:.3f}"
+        key = f"test:{secrets.token_hex(8)}"
         subject = self._words.subject("a test message")
         body = self._words.signed("This is a test, asked for at a terminal. Nothing has happened.")
         try:

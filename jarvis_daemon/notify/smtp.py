@@ -101,6 +101,15 @@ def compose(parcel: Parcel, settings: EmailSettings, origin: str, now: float) ->
     return mail
 
 
+class _Smtp(smtplib.SMTP):
+    """Connected by hand, so that ``abandon`` finds its socket while it connects; the certificate has to name
+    ``host`` all the same, which the base class takes only from its own constructor."""
+
+    def __init__(self, host: str, timeout_s: float) -> None:
+        super().__init__(timeout=timeout_s, local_hostname=_own_name())
+        self._host = host
+
+
 class Delivery:
     """One mail on its way; ``run`` in a thread, ``abandon`` from the loop."""
 
@@ -139,7 +148,7 @@ class Delivery:
     @contextlib.contextmanager
     def _connected(self) -> Iterator[smtplib.SMTP]:
         settings = self._settings
-        smtp = self._smtp = smtplib.SMTP(timeout=settings.timeout_s, local_hostname=_own_name())
+        smtp = self._smtp = _Smtp(settings.host, settings.timeout_s + ABANDON_S)  # whoever asked is the quicker
         try:
             code, told = smtp.connect(settings.host, settings.port)
             if code != 220:
@@ -205,25 +214,29 @@ class Delivery:
         if code != 354:
             raise smtplib.SMTPResponseException(code, told)
         smtp.send(_LEADING_DOT.sub(b"..", mail.as_bytes(policy=SMTP)))
+        if self._abandoned:
+            raise TimeoutError
         self._unknown = True
         smtp.send(b".\r\n")
         code, told = smtp.getreply()
+        if code == 250:
+            return
+        if not 400 <= code < 600:
+            raise smtplib.SMTPResponseException(code, told)
         self._unknown = False
-        if code != 250:
-            how = "rejected" if 500 <= code < 600 else "down"
-            raise NotTaken(how, self._error(f"{code} {_text(told)}"))  # type: ignore[arg-type]
+        raise NotTaken("rejected" if code >= 500 else "down", self._error(f"{code} {_text(told)}"))
 
     @property
     def _server(self) -> str:
         return f"{self._settings.host} port {self._settings.port}"
 
     def _failed(self, error: Exception) -> NotTaken:
-        if isinstance(error, smtplib.SMTPResponseException):
+        if self._abandoned:
+            why = f"no answer within {self._settings.timeout_s:g} s"
+        elif isinstance(error, smtplib.SMTPResponseException):
             why = f"{error.smtp_code} {_text(error.smtp_error)}"
         elif isinstance(error, ssl.SSLCertVerificationError):
             why = f"its certificate is not trusted: {error.verify_message}"
-        elif self._abandoned:
-            why = f"no answer within {self._settings.timeout_s:g} s"
         elif isinstance(error, TimeoutError):
             why = str(error) or "no answer in time"
         else:

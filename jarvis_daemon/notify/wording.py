@@ -21,10 +21,13 @@ from jarvis_daemon.protocol.text import clean, clean_block
 from jarvis_daemon.redact import redact
 
 SUBJECT_MAX: Final = 120
+SENTENCE_MAX: Final = 80
 WIDTH: Final = 76
 STORY_MAX: Final = 60
 LISTED_MAX: Final = 500
 BODY_MAX: Final = 200_000
+_UNREAL: Final = "SIMULATED: nothing of this is real.\n\n"
+_SIGNATURE: Final = "\n\n-- \n"
 _ENDING: Final = {
     "repaired": "repaired", "refused": "left alone", "recommended": "a repair is recommended",
     "failed": "the repair failed", "escalated": "a person is needed", "reported": "looked into",
@@ -76,8 +79,8 @@ class Words:
 
     def signed(self, body: str) -> str:
         """A body with its end; SIMULATED where a person could take it for real."""
-        head = "SIMULATED: nothing of this is real.\n\n" if self.simulated else ""
-        return f"{head}{body}\n\n-- \nJarvis, who looks after {clean(self.cluster, limit=60)}\n"
+        head = _UNREAL if self.simulated else ""
+        return f"{head}{body}{_SIGNATURE}Jarvis, who looks after {clean(self.cluster, limit=60)}\n"
 
     def parcel(self, lot: Sequence[Row], key: str, down_since: float | None) -> Parcel:
         """What goes out for one row, or a digest of several. ``down_since``: since when the channel was away."""
@@ -115,8 +118,10 @@ def _about(event: FeedEvent, title: str) -> str:
 
 
 def _first_sentence(text: str) -> str:
+    """Of a long one only what stands before its colon: what comes after is why."""
     head, stop, _ = text.partition(". ")
-    return head if stop else text.rstrip(".")
+    head = head if stop else text.rstrip(".")
+    return head if len(head) <= SENTENCE_MAX else head.partition(": ")[0]
 
 
 def _story(db: Database, event: FeedEvent, number: str) -> str:
@@ -145,7 +150,7 @@ def _digest(lot: Sequence[Row], why: str) -> str:
         if len(shown) < len(group):
             lines.append(f"  and {len(group) - len(shown)} more: `jarvis notify log`")
         parts.append("\n".join([f"{heading} ({len(group)})", *lines]))
-    parts += [f"The report of {stamp(row.created_at)}:\n\n{row.body}" for row in reports]
+    parts += [f"The report of {stamp(row.created_at)}:\n\n{_bare(row.body)}" for row in reports]
     text = "\n\n".join(parts)
     return text if len(text) <= BODY_MAX else text[:BODY_MAX] + "\n… the rest: `jarvis notify log`"
 
@@ -153,8 +158,12 @@ def _digest(lot: Sequence[Row], why: str) -> str:
 def _gist(row: Row) -> str:
     """What the message says, without its list of facts."""
     subject = row.subject.partition("] ")[2] or row.subject
-    body = row.body.removeprefix("SIMULATED: nothing of this is real.\n\n")
-    return " ".join(body.partition("\n\n")[0].split()) or subject
+    return " ".join(_bare(row.body).partition("\n\n")[0].split()) or subject
+
+
+def _bare(body: str) -> str:
+    """What ``signed`` was given."""
+    return body.removeprefix(_UNREAL).partition(_SIGNATURE)[0]
 
 
 def _why(lot: Sequence[Row], down_since: float | None) -> str:
