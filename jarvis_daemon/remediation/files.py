@@ -107,7 +107,9 @@ def read_any(path: Path) -> File:
         with path.open("rb") as file:
             return File(path, file.read(MAX_BYTES + 1))
     except FileNotFoundError:
-        raise JarvisError("not_found", f"There is no file {path}", next=f"ls {path.parent}") from None
+        raise JarvisError(
+            "not_found", f"There is no file {path}", next=f"`ls {path.parent}` shows what is there."
+        ) from None
     except OSError as error:
         raise _refused(path, "cannot be read", error.strerror or str(error), f"ls -l {path}") from error
 

@@ -75,6 +75,7 @@ def _step(runbook: Runbook, step: Step, registry: Registry, at: At) -> Iterator[
             if (mistake.at, mistake.text) not in seen:
                 seen.add((mistake.at, mistake.text))
                 yield mistake
+    yield from _texts(step.args, (*at, "args"))
     if step.say is not None:
         yield from _text(step.say, (*at, "say"))
     for number, when in enumerate(step.when):
@@ -137,23 +138,16 @@ def _args(tool: ToolSpec, args: dict[str, Any], at: At) -> Iterator[Mistake]:
 
 
 def _arg(tool: ToolSpec, name: str, value: Any, kind: Any, at: At) -> Iterator[Mistake]:
-    if not _has_fact(value):
-        if isinstance(value, str) and braces.is_odd(value):
-            yield Mistake(at, "a brace stands alone here", 'facts are written as "{guest.vmid}"')
-        elif why := misfit(value, kind):
-            text = isinstance(value, int | float) and not misfit(str(value), kind)
-            words = choices(kind)
-            hint = f'put it in quotes: "{value}"' if text else near(str(value), words) if words else ""
-            yield Mistake(at, why, hint)
-    elif isinstance(value, str):
-        yield from _text(value, at)
+    """Whether the argument takes it; that its facts exist is looked at elsewhere."""
+    if isinstance(value, str) and "{" in value:
         found = fact(path) if (path := braces.whole(value)) is not None else Fact("text")
         if isinstance(found, Fact) and not _fits(found, kind):
             yield Mistake(at, f"`{tool.name}` wants {_wanted(kind)} as `{name}`, and this is {found.said()}", "")
-    elif isinstance(value, list | dict):
-        for key, one in enumerate(value) if isinstance(value, list) else value.items():
-            if isinstance(one, str):
-                yield from _text(one, (*at, key))
+    elif not _has_fact(value) and (why := misfit(value, kind)):
+        text = isinstance(value, int | float) and not misfit(str(value), kind)
+        words = choices(kind)
+        hint = f'put it in quotes: "{value}"' if text else near(str(value), words) if words else ""
+        yield Mistake(at, why, hint)
 
 
 def _has_fact(value: Any) -> bool:
@@ -185,6 +179,15 @@ def _text(text: str, at: At) -> Iterator[Mistake]:
     for path in braces.paths(text):
         if not isinstance(found := fact(path), Fact):
             yield Mistake(at, *found)
+
+
+def _texts(value: Any, at: At) -> Iterator[Mistake]:
+    """The facts of an argument, at every depth."""
+    if isinstance(value, str):
+        yield from _text(value, at)
+    elif isinstance(value, list | dict):
+        for key, one in enumerate(value) if isinstance(value, list) else value.items():
+            yield from _texts(one, (*at, key))
 
 
 def _when(when: When, at: At) -> Iterator[Mistake]:
