@@ -26,11 +26,27 @@ ARGV_MAX: Final = 8192
 UNIT: Final = r"[A-Za-z0-9@_][A-Za-z0-9:_.@\\-]{0,199}"
 _VALUES: Final[Mapping[str, str]] = {
     "unit": UNIT, "vmid": r"[1-9][0-9]{2,8}", "lines": r"[1-9][0-9]{0,4}", "since": r"[0-9]{1,12}",
-    "path": r"/[A-Za-z0-9._/@:+ -]{0,200}",
+    "path": r"/[A-Za-z0-9._/@:+ -]{0,200}", "minutes": r"[1-9][0-9]{2,7}",
 }  # fmt: skip
 SHOWN: Final = (
     "Id,LoadState,ActiveState,SubState,Result,NRestarts,MainPID,ActiveEnterTimestampMonotonic,Description"
 )
+TASK_LOGS: Final = "/var/log/pve/tasks"
+OLD_TASK_LOGS: Final = (
+    "env", "LC_ALL=C", "find", TASK_LOGS, "-xdev", "-mindepth", "2", "-maxdepth", "2", "-type", "f",
+    "-name", "UPID:*", "-mmin", "+{minutes}",
+)  # fmt: skip
+VZDUMP_TMP: Final = "/var/tmp"  # noqa: S108  (where vzdump itself keeps what a backup needs on the way)
+_HERE: Final = ("-xdev", "-mindepth", "1", "-maxdepth", "1", "-mmin", "+{minutes}")
+LEFT_IN_TMP: Final = ("env", "LC_ALL=C", "find", VZDUMP_TMP, *_HERE, "-uid", "0", "-name", "vzdumptmp*")
+"""Of root's only, for anybody may write there."""
+LEFT_IN_DUMP: Final = (
+    "env", "LC_ALL=C", "find", "{path}", *_HERE, "(", "-name", "vzdump-*.tmp", "-o", "-name", "vzdump-*.dat", ")",
+)  # fmt: skip
+"""The names of backups themselves match none of these."""
+_SIZES: Final = ("-exec", "du", "--summarize", "--block-size=1", "--one-file-system", "--", "{{}}", "+")
+_GENTLY: Final = ("env", "LC_ALL=C", "timeout", "--signal=KILL", "50", "nice", "--adjustment=19")
+"""A whole file system is gone through: behind everything else, and not for ever."""
 READS: Final[Mapping[str, tuple[str, ...]]] = {
     "service_show": ("env", "LC_ALL=C", "TZ=UTC", "systemctl", "show", f"--property={SHOWN}", "--", "{unit}"),
     "service_active": ("systemctl", "is-active", "--", "{unit}"),
@@ -40,6 +56,18 @@ READS: Final[Mapping[str, tuple[str, ...]]] = {
     "mount_alive": ("timeout", "--signal=KILL", "3", "stat", "--file-system", "--format=%b %f %S", "--", "{path}"),
     "guest_updates": (
         "pct", "exec", "{vmid}", "--", "env", "LC_ALL=C", "apt-get", "--simulate", "--quiet", "dist-upgrade",
+    ),
+    "space": ("env", "LC_ALL=C", "df", "--block-size=1", "--output=size,used,avail", "--", "{path}"),
+    "size": ("env", "LC_ALL=C", "du", "--summarize", "--block-size=1", "--one-file-system", "--", "{path}"),
+    "old_task_logs": (*OLD_TASK_LOGS, "-printf", "%b\\n"),
+    "left_in_tmp": (*LEFT_IN_TMP, *_SIZES),
+    "left_in_dump": (*LEFT_IN_DUMP, *_SIZES),
+    "folders": (
+        *_GENTLY, "du", "--one-file-system", "--block-size=1", "--max-depth=4", "--threshold=67108864", "--",
+        "{path}",
+    ),
+    "big_files": (
+        *_GENTLY, "find", "{path}", "-xdev", "-type", "f", "-size", "+65536k", "-printf", "%b %T@ %p\\n",
     ),
     "updates": ("env", "LC_ALL=C", "apt-get", "--simulate", "--quiet", "dist-upgrade"),
 }  # fmt: skip
@@ -58,10 +86,15 @@ class Ran(msgspec.Struct, kw_only=True):
 
 def reading(name: str, values: Mapping[str, str]) -> list[str]:
     """The argument vector of the read ``name``. Raises ``invalid_params`` for a value that does not fit."""
+    return filled(READS[name], values)
+
+
+def filled(argv: Sequence[str], values: Mapping[str, str]) -> list[str]:
+    """``argv`` with its placeholders. Raises ``invalid_params`` for a value that does not fit."""
     for key, value in values.items():
         if not re.fullmatch(_VALUES[key], value):
             raise JarvisError("invalid_params", f"{clean(value, limit=80)!r} cannot be a {key}")
-    return [part.format(**values) for part in READS[name]]
+    return [part.format(**values) for part in argv]
 
 
 def command_line(argv: Sequence[str]) -> str:

@@ -55,7 +55,7 @@ def _unwrapped(words: list[str]) -> list[str]:
     while words:
         if words[0] in _WRAPPERS:
             rest = itertools.dropwhile(lambda word: word.startswith("-"), words[1:])
-            words = list(rest)[1:] if words[0] in {"nice", "timeout"} else list(rest)
+            words = list(rest)[1:] if words[0] == "timeout" else list(rest)
         elif "=" in words[0] and words[0].split("=")[0].isidentifier():
             words = words[1:]
         else:

@@ -14,6 +14,8 @@ from jarvis_daemon.simulator.nodes import Node
 from jarvis_daemon.simulator.ssh_upkeep import Answer
 from jarvis_daemon.simulator.world import World
 
+FOLDER_BYTES: Final = 4096
+"""What an empty folder takes."""
 Test = Callable[[Seen, int], bool]
 """Given a file and its depth below the folder that is searched."""
 
@@ -63,7 +65,8 @@ def du(world: World, node: Node, words: list[str]) -> Answer:
     options = dict(word.partition("=")[::2] for word in words[1:] if word.startswith("--"))
     paths = [word.rstrip("/") or "/" for word in words[1:] if word.startswith("/")]
     files = files_of(world, node)
-    known, out, err = _folders(files) | {seen.path for seen in files}, "", ""
+    folders, out, err = _folders(files), "", ""
+    known = folders | {seen.path for seen in files}
     for path in paths:
         if path not in known:
             err += f"du: cannot access '{path}': No such file or directory\n"
@@ -73,7 +76,8 @@ def du(world: World, node: Node, words: list[str]) -> Answer:
         depth = 0 if "--summarize" in options else int(options.get("--max-depth", "99"))
         shown = [f for f in _folders(mine) if _inside(f, path) and f != path and _depth(f, path) <= depth]
         for folder in [*sorted(shown, reverse=True), path]:
-            size = sum(seen.size for seen in mine if _inside(seen.path, folder)) + 4096
+            size = sum(seen.size for seen in mine if _inside(seen.path, folder))
+            size += FOLDER_BYTES if folder in folders else 0
             if size >= int(options.get("--threshold", "0")) or folder == path:
                 out += f"{size}\t{folder}\n"
     return Answer(out, err, 1 if err else 0)

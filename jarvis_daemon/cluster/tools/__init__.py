@@ -5,6 +5,7 @@ from __future__ import annotations
 from jarvis_daemon.cluster.tools import (
     backups,
     birth,
+    cleanup,
     containers,
     drain,
     guest_reads,
@@ -15,11 +16,13 @@ from jarvis_daemon.cluster.tools import (
     pause,
     power,
     resize,
+    restore_plan,
     services,
     shell,
     snapshots,
     tags,
     updates,
+    usage,
     wake,
 )
 from jarvis_daemon.cluster.tools.endings import with_endings
@@ -45,6 +48,9 @@ FILES = (
     drain,
     health,
     updates,
+    usage,
+    cleanup,
+    restore_plan,
 )
 """Each has ``specs(hands) -> list[ToolSpec]``."""
 
