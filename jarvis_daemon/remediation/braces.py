@@ -52,13 +52,18 @@ def plain(value: Any) -> str:
     raise TypeError("no plain value")
 
 
-def words(path: str, value: Any) -> str:
-    """A fact as a person reads it: cleaned, durations, sizes and moments by the ending of their name."""
+def words(path: str, value: Any, now: float | None = None) -> str:
+    """A fact as a person reads it: cleaned, durations, sizes and moments by the ending of their name.
+
+    ``now`` (Unix seconds): a moment is told by its distance, ``13 h ago``.
+    """
     number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     if number and path.endswith("_s"):
         return span(value)
     if number and path.endswith("_bytes"):
         return f"{value / GIB:.1f} GiB" if abs(value) >= GIB else f"{value / MIB:.0f} MiB"
+    if number and path.endswith("_at") and now is not None and 0 < value < 1e11:
+        return f"{span(now - value)} ago" if value <= now else f"in {span(value - now)}"
     if number and path.endswith("_at") and 0 < value < 1e11:
         return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(value))
     if isinstance(value, list | tuple):

@@ -78,7 +78,7 @@ def tell(text: str, case: Case) -> str:
 
     def word(path: str) -> str:
         value = lookup(case, path)
-        return "not known" if value is UNKNOWN else braces.words(path, value)
+        return "not known" if value is UNKNOWN else braces.words(path, value, case.facts.now)
 
     return clean(braces.replaced(text, word), limit=1000)
 

@@ -15,7 +15,7 @@ from jarvis_daemon.protocol.text import clean
 from jarvis_daemon.remediation import plan
 from jarvis_daemon.remediation.runbook import Choice, Step, When
 from jarvis_daemon.tools import Registry
-from tests.unit.remediation.books import SOUND, book, case, fault, registry
+from tests.unit.remediation.books import NOW, SOUND, book, case, fault, registry
 
 
 def named(name: str, **more: Any) -> Any:
@@ -129,6 +129,7 @@ def test_a_choice_goes_by_its_fact() -> None:
 
 # --- preconditions --------------------------------------------------------------------------------------
 
+WHEN_AT = "incident.evidence.seen_at is 2027-01-15 08:00 UTC; it has to be at least 2027-01-15 08:00 UTC."
 WHENS: list[tuple[dict[str, Any], bool, str]] = [
     ({"fact": "guest.status", "is": "stopped"}, True, "guest.status is stopped."),
     ({"fact": "guest.status", "is": "running"}, False, "guest.status is stopped; it has to be running."),
@@ -157,6 +158,7 @@ WHENS: list[tuple[dict[str, Any], bool, str]] = [
     ({"fact": "guest.name", "known": False}, False, "guest.name is pihole; it has to be not known."),
     ({"fact": "incident.age_s", "at_least": 900}, False, "incident.age_s is 12 min; it has to be at least 15 min."),
     ({"fact": "incident.age_s", "at_most": 1800}, True, "incident.age_s is 12 min."),
+    ({"fact": "incident.evidence.seen_at", "at_least": NOW + 1}, False, WHEN_AT),
     ({"fact": "guest.name"}, False, "guest.name is pihole; it has to be compared with something."),
     ({"fact": "guest.kind", "is": "ct", "none_of": ["ct"]}, False, "guest.kind is ct; it has to be neither ct."),
 ]  # fmt: skip
@@ -202,7 +204,8 @@ def test_what_a_step_says() -> None:
 
 WORDS = [
     ("incident.age_s", "12 min"), ("guest.memory_total_bytes", "4.0 GiB"), ("guest.disk_used_bytes", "200 MiB"),
-    ("incident.observed_at", "2027-01-15 07:48 UTC"), ("guest.tags", "dns, infra"), ("guest.cpu", "0.25"),
+    ("incident.observed_at", "12 min ago"), ("incident.evidence.due_at", "in 60 s"),
+    ("guest.tags", "dns, infra"), ("guest.cpu", "0.25"),
     ("incident.evidence.more", "a table"), ("incident.evidence.none", "none"), ("guest.template", "false"),
     ("guest.pool", "empty"), ("guest.started_at", "not known"),
 ]  # fmt: skip
@@ -210,7 +213,7 @@ WORDS = [
 
 @pytest.mark.parametrize(("path", "said"), WORDS)
 def test_facts_in_words(path: str, said: str) -> None:
-    incident = fault(more={"x": 1}, none=[])
+    incident = fault(more={"x": 1}, none=[], due_at=NOW + 60)
     guest = Guest(
         id="guest:105", vmid=105, name="pihole", memory_total_bytes=4 << 30, disk_used_bytes=200 << 20, cpu=0.25,
         tags=["dns", "infra"], pool="",
