@@ -127,8 +127,8 @@ class Monitor:
         cpu = time.thread_time()
         stops = self._merge(status, resources)
         spent = time.thread_time() - cpu
-        if stops and not tasks_due:
-            tasks = await scene.poll(self._tasks, self._ask_tasks)
+        if stops:  # only a list that was asked for after it can explain a stop
+            tasks = await scene.poll(self._tasks, self._ask_tasks) or tasks
         ended = await self._take_tasks(tasks)
         cpu = time.thread_time()
         self._show()
