@@ -24,6 +24,7 @@ from jarvis_daemon.remediation.guardrails import ask_all, evidence_source
 from jarvis_daemon.remediation.run import Run
 from jarvis_daemon.remediation.runbook import Step
 from jarvis_daemon.remediation.stories import Save, Stories
+from jarvis_daemon.remediation.targets import call_name
 from jarvis_daemon.remediation.words import span
 from jarvis_daemon.tools import Gate
 from jarvis_daemon.tools.judge import Judgement
@@ -44,6 +45,7 @@ class Engine(Protocol):
     def level_of(self, run: Run) -> tuple[int, str]: ...
     async def ended(self, run: Run) -> None: ...
     async def next_round(self) -> None: ...
+    async def save(self, saves: list[Save]) -> None: ...
     async def stood_down(self, run: Run, case: Case) -> None: ...
 
 
@@ -64,16 +66,28 @@ class Carrier:
             await self._carry(run)
         except JarvisError as error:
             _log.error("repair stopped", extra={"data": {"repair": run.story.id, "why": error.sentence()}})
-            await self._end(run, "failed", f"It could not go on: {error.sentence()}.")
+            await self._end(run, _ending(run), f"It could not go on: {error.sentence()}.")
         except Exception as error:
             _log.exception("repair failed", extra={"data": {"repair": run.story.id}})
-            await self._end(run, "failed", f"It failed inside the daemon ({type(error).__name__}).")
+            await self._end(run, _ending(run), f"It failed inside the daemon ({type(error).__name__}).")
         finally:
             self._runs.pop(run.session, None)
 
     async def report(self, run: Run) -> None:
-        """Gather evidence: reads only, nothing is touched."""
+        """Gather evidence: reads only, nothing is touched. A report that cannot be written is written later."""
         story, case = run.story, self._engine.case(run)
+        try:
+            await self._gather(run, case)
+        except Exception:
+            _log.exception("report failed", extra={"data": {"runbook": run.kept.runbook.name}})
+        story.status, story.ended_at = "reported", self._clock.now()
+        story.text = plan.tell(run.kept.runbook.escalate.say, case)
+        event = telling.line(self._feed, story, severity=run.incident.severity)
+        await self._engine.save([Save(story, event, case)])
+        await self._engine.ended(run)
+
+    async def _gather(self, run: Run, case: Case) -> None:
+        story = run.story
         for step in run.kept.runbook.steps:
             if any(plan.holds(one, case).verdict != "pass" for one in step.when):
                 continue
@@ -84,12 +98,6 @@ class Carrier:
                 story.steps.append(told)
                 continue
             self._note(story.steps[-1], outcome)
-        story.status, story.ended_at = "reported", self._clock.now()
-        story.text = plan.tell(run.kept.runbook.escalate.say, case)
-        await self._stories.save(
-            Save(story, telling.line(self._feed, story, severity=run.incident.severity), case)
-        )
-        await self._engine.ended(run)
 
     async def policy(self, judged: Judgement, principal: Principal) -> None:
         """Asked by the gate each time it judges a write of a runbook, the last time right before the intent."""
@@ -99,6 +107,9 @@ class Carrier:
         await self._look(run)
         if (why := self._against(self._engine.case(run), acted=run.attempt.acted)) is not None:
             raise JarvisError("refused", why.text.rstrip("."), why=f"guardrail: {why.guardrail}")
+        if run.story.status == "asking":  # answered: written before the act, so that a restart knows of it
+            run.story.status, run.story.approval_id = "acting", None
+            await self._stories.save(Save(run.story))
 
     # --- the way of one repair ---------------------------------------------------------------------------
 
@@ -117,7 +128,7 @@ class Carrier:
             if await self._step(run, step, number) == "stop":
                 return
         if not run.attempt.acted:
-            await self._end(run, "failed", "None of its steps could be done.")
+            await self._end(run, "holding", "None of its steps could be done.")
             return
         await self._await_samples(run)
 
@@ -130,7 +141,8 @@ class Carrier:
         steps = "; ".join(plan.say(step, case) for step in run.kept.runbook.steps if _due(step, case))
         story.decided = f"{steps or run.kept.runbook.about} (runbook {run.kept.runbook.name}, L{story.level})"
         story.text = f"{story.seen.rstrip('.')}. I shall {steps or run.kept.runbook.about}".rstrip(".") + "."
-        await self._stories.save(Save(story, telling.line(self._feed, story), case))
+        told = None if run.again else telling.line(self._feed, story)
+        await self._stories.save(Save(story, told, case))
 
     async def _step(self, run: Run, step: Step, number: int) -> Ending:
         story = run.story
@@ -162,7 +174,7 @@ class Carrier:
         if outcome.outcome == "unverified":
             return "go on"  # the samples tell
         if outcome.code == "killed" or outcome.outcome == "cancelled":
-            await self._stop(run, outcome.text, "kill switch", number + 1)
+            await self._stop(run, outcome.text, "kill switch", number + 1 if begun else number)
         else:
             await self._broke(run, outcome)
         return "stop"
@@ -173,7 +185,8 @@ class Carrier:
         if outcome.outcome == "denied":
             await self._end(run, "cancelled", text)
         elif outcome.outcome == "expired":
-            await self._end(run, "recommended", f"{text} `jarvis runbook run` does it.")
+            how = f"`jarvis runbook run {run.kept.runbook.name} {call_name(self._engine.case(run))}`"
+            await self._end(run, "recommended", f"{text} {how} does it.")
         elif run.attempt.acted:
             await self._end(run, "failed", text)
         else:  # refused before anything was begun: no attempt, and looked at again
@@ -271,6 +284,11 @@ class Carrier:
             if (found := next((c for c in checks if c.verdict == verdict), None)) is not None:
                 return found
         return None
+
+
+def _ending(run: Run) -> RepairStatus:
+    """What could not go on has failed where something was done, else it is tried again."""
+    return "failed" if run.attempt.acted else "holding"
 
 
 def _due(step: Step, case: Case) -> bool:

@@ -28,6 +28,7 @@ from jarvis_daemon.remediation.ledger import Attempt, Ledger
 from jarvis_daemon.remediation.run import Key, Run
 from jarvis_daemon.remediation.runbook import Kept
 from jarvis_daemon.remediation.stories import Save, Stories
+from jarvis_daemon.remediation.targets import call_name
 from jarvis_daemon.remediation.words import span, why_not
 from jarvis_daemon.tools import Gate
 
@@ -42,6 +43,8 @@ TELL_HOLD_S: Final = 60.0
 TOGETHER: Final = 4
 """So many held back for the same reason in one round become one line."""
 UNSAVED_MAX: Final = 500
+NOT_BEGUN: Final = frozenset({"refused", "done", "denied", "expired"})
+"""Outcomes of steps that have changed nothing."""
 STANDING: Final[dict[str, RepairStatus]] = {
     "refuse": "refused", "hold": "holding", "recommend": "recommended", "hand_over": "escalated",
 }  # fmt: skip
@@ -70,6 +73,8 @@ class Engine:
         self._told: dict[Key, set[str]] = {}
         self._held_since: dict[Key, tuple[str, float]] = {}
         self._not_before: dict[Key, float] = {}
+        self._tries: dict[Key, int] = {}
+        """How often in a row something spoke against it after it had begun."""
         self._orders: dict[str, float] = {}
         self._closing: set[Key] = set()
         self._unsaved: list[Save] = []
@@ -147,6 +152,7 @@ class Engine:
         story = self._story(case, decision)
         story.by = by
         run = Run(incident, case.kept, decision, attempt, story, by_hand=by != "watchman")
+        run.again = run.key in self._tries
         self._runs[run.key] = run
         last = self._standing.get(run.key)
         if last is not None and last.status in {"holding", "refused", "recommended"}:
@@ -211,7 +217,7 @@ class Engine:
             why = f" {decision.text}" if decision.text else ""
             if why and decision.guardrail == "level":
                 why = f" I only recommend, since {decision.text}."
-            how = f"`jarvis runbook run {case.runbook.name} {case.name}`"
+            how = f"`jarvis runbook run {case.runbook.name} {call_name(case)}`"
             return f"{seen} I would {steps}.{but}{why} {how} does it."
         word = {"hold": "I wait", "refuse": "I leave it alone", "hand_over": "I hand it over"}[decision.verdict]
         return f"{seen} {word}: {decision.text}"
@@ -243,7 +249,8 @@ class Engine:
             source = evidence_source(case)
             if source is not None and source.ok_at is not None and source.ok_at != run.sampled_at:
                 run.sampled_at = source.ok_at
-                there = any(i.id == run.incident.id for i in facts.incidents.values())
+                fault = run.incident.condition, run.incident.target
+                there = any((i.condition, i.target) == fault for i in facts.incidents.values())
                 mended = all(plan.holds(one, case).verdict == "pass" for one in run.kept.runbook.verify.facts)
                 if mended and not there:
                     run.story.samples = [*run.story.samples, facts.now]
@@ -267,16 +274,21 @@ class Engine:
         story.status, story.text, story.approval_id = status, text, None
         if status not in {"holding", "recommended"}:
             story.ended_at = self._clock.now()
+        if not run.attempt.acted:
+            story.attempt = 0
         self.ledger.end(run.attempt)
         self._runs.pop(run.key, None)
         if status == "recommended":
             self._not_before[run.key] = self._clock.monotonic() + ASK_AGAIN_S
         elif status == "holding":
-            self._not_before[run.key] = self._clock.monotonic() + RETRY_S
-        elif status == "cancelled" and any(s.outcome == "denied" for s in story.steps):
+            self._not_before[run.key] = self._clock.monotonic() + self._patience(run.key)
+        elif status == "cancelled" and _denied(story):
             self._closing.add(run.key)  # a person said no: not asked again for this incident
+        if status != "holding":
+            self._tries.pop(run.key, None)
         run.done.set()
-        case = self.case(run)
+        now = self.case(run)
+        case = Case(now.facts, now.incident, run.kept, self.ledger.past(run.incident), run.second, run.by_hand)
         if status == "failed":
             story.next_at = self._next_at(case)
             again = f" I try again in {span(cooling_s(case))}." if story.next_at else ""
@@ -287,15 +299,22 @@ class Engine:
         if run.incident.id:
             self._standing[run.key] = story
         severity = case.runbook.escalate.severity if story.status in {"failed", "escalated"} else None
-        tell = status != "holding"
+        tell = status != "holding" or text not in self._told.get(run.key, set())
+        if run.incident.id:
+            self._told.setdefault(run.key, set()).add(text)
         return [Save(story, telling.line(self._feed, story, severity=severity) if tell else None)]
+
+    def _patience(self, key: Key) -> float:
+        """Seconds until it is begun again: 20, 40, … an hour, for who says no once says it again."""
+        tries = self._tries[key] = self._tries.get(key, 0) + 1
+        return min(RETRY_S * 2.0 ** min(tries - 1, 10), ASK_AGAIN_S)
 
     def _over(self, facts: Facts) -> list[Save]:
         """Incidents that closed: what stood undecided is over, nothing of them is kept in mind."""
         saves: list[Save] = []
         for key in [k for k in self._standing if k[0] not in facts.incidents and k not in self._runs]:
             story = self._standing.pop(key)
-            for memory in (self._told, self._held_since, self._not_before):
+            for memory in (self._told, self._held_since, self._not_before, self._tries):
                 memory.pop(key, None)
             self._closing.discard(key)
             if story.ended_at is None and story.id:
@@ -377,7 +396,9 @@ class Engine:
         for story in stories:
             kept = find(story.runbook)
             scope = kept.runbook.scope if kept else "guest"
-            begun = [s for s in story.steps if s.began_at and s.outcome not in {"refused", "done"}]
+            begun = [s for s in story.steps if s.began_at and s.outcome not in NOT_BEGUN]
+            if story.status == "asking":
+                begun = [s for s in begun if s.outcome]  # nothing is begun before the answer
             if story.attempt and begun and scope != "report":
                 attempt = self.ledger.restore(story, scope)
                 if story.ended_at is None and story.status in {"acting", "asking", "verifying"}:
@@ -388,8 +409,11 @@ class Engine:
                 story.text = "The daemon was ended before anything was done; it is judged anew."
                 saves.append(Save(story))
                 continue
-            if story.incident and (story.ended_at is None or story.status in {"escalated", "reported", "failed"}):
+            stands = story.ended_at is None or story.status in {"escalated", "reported", "failed"}
+            if story.incident and (stands or _denied(story)):
                 self._standing[story.incident, story.runbook] = story
+            if story.incident and _denied(story):
+                self._closing.add((story.incident, story.runbook))
         return saves
 
     def _resume(self, story: Repair, kept: Kept | None, attempt: Attempt) -> list[Save]:
@@ -462,6 +486,11 @@ class Engine:
             why = check.text if check else ""
             found[0].event = telling.together(self._feed, [one.repair for one in found], why)
         return saves
+
+
+def _denied(story: Repair) -> bool:
+    """A person said no to one of its steps."""
+    return story.status == "cancelled" and any(s.outcome == "denied" for s in story.steps)
 
 
 def _decisive(checks: list[Check]) -> Check | None:

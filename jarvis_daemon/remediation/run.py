@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from dataclasses import dataclass, field
 
 from jarvis_daemon.protocol.state import Incident, Repair
@@ -25,12 +26,16 @@ class Run:
     attempt: Attempt
     story: Repair
     by_hand: bool = False
+    again: bool = False
+    """It was begun before, and something spoke against it: what it is about to do has been told."""
     second: SecondLook | None = None
     verifying: bool = False
     deadline: float = 0.0
     """Of the verification."""
     sampled_at: float | None = None
     """The source's own time of the last sample that was judged."""
+    token: str = field(default_factory=lambda: secrets.token_hex(4))
+    """One story may be begun more than once; a call of an earlier time is not this one's."""
     done: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -40,4 +45,4 @@ class Run:
     @property
     def session(self) -> str:
         """Of the principal that its steps go through the gate as."""
-        return f"repair:{self.story.id}"
+        return f"repair:{self.story.id}:{self.token}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from jarvis_daemon.protocol.errors import JarvisError
 from jarvis_daemon.protocol.state import Incident
 from jarvis_daemon.protocol.text import clean
-from jarvis_daemon.remediation.facts import Facts
+from jarvis_daemon.remediation.facts import Case, Facts
 from jarvis_daemon.remediation.runbook import Kept
 
 
@@ -34,6 +34,14 @@ def entity_id(facts: Facts, ref: str) -> str:
         why=f"did you mean {' or '.join(near)}?" if near else "",
         next="`jarvis guest list` and `jarvis node list`.",
     )  # fmt: skip
+
+
+def call_name(case: Case) -> str:
+    """The target as ``entity_id`` understands it, the shorter the better."""
+    try:
+        return case.name if entity_id(case.facts, case.name) == case.incident.target else case.incident.target
+    except JarvisError:
+        return case.incident.target
 
 
 def incident_at(facts: Facts, kept: Kept, ref: str) -> Incident:
