@@ -107,7 +107,6 @@ class AppriseLink:
             raise JarvisError("forbidden", f"Only the worker {WORKER} opens this stream")
         outgoing: asyncio.Queue[bytes] = asyncio.Queue()
         self._outgoing = outgoing
-        self._connected.set()
         reading = spawn(self._read(incoming), name="apprise-read")
         try:
             while True:
@@ -125,10 +124,13 @@ class AppriseLink:
         async for payload in incoming:
             try:
                 message = json.loads(payload)
+                if message.get("ready"):
+                    self._connected.set()
+                    continue
                 waits = self._calls.get(message["id"])
                 if waits is not None and not waits.done():
                     waits.set_result(message)
-            except (ValueError, KeyError, TypeError, RecursionError) as error:
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
                 _log.warning("not understood", extra={"data": {"why": f"{type(error).__name__}: {error}"[:200]}})
 
 

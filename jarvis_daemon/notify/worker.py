@@ -1,7 +1,8 @@
 """The process in which Apprise lives: it knows a hundred services, and loads a lot for them.
 
-Over one binary stream, a JSON document a frame: it is asked ``{id, url, title, body, type, timeout_s}`` and answers
-``{id, ok}``, or ``{id, error, unknown}``. The URL holds the service's secret: it stays in memory, for that call.
+Over one binary stream, a JSON document a frame: it says ``{ready}`` once it listens, is asked ``{id, url, title,
+body, type, timeout_s}`` and answers ``{id, ok}``, or ``{id, error, unknown}``. The URL holds the service's secret:
+it stays in memory, for that call.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ async def work(link: Link, config: dict[str, Any]) -> None:
             spawn(answer(json.loads(payload)), name="apprise")
 
     link.on_binary = asked
+    await link.send_binary(number, json.dumps({"ready": True}).encode())
     await asyncio.Event().wait()
 
 
