@@ -48,9 +48,11 @@ VERDICTS: Final[dict[str, tuple[str, Tone]]] = {
 }  # fmt: skip
 _OUTCOMES: Final[dict[str, tuple[str, Tone]]] = {
     "": ("◌", "light"), "verified": ("✔", "good"), "done": ("✔", "good"), "unverified": ("▲", "warn"),
+    "refused": ("▲", "warn"),
     "awaiting": ("◌", "warn"), "cancelled": ("▲", "warn"), "planned": ("·", "plain"),
 }  # fmt: skip
-_STOPPED: Final = frozenset({"refused", "holding", "recommended", "asking", "escalated"})
+_STANDING: Final = frozenset({"refused", "holding", "recommended", "asking"})
+_STOPPED: Final = _STANDING | {"escalated"}
 _TOLD_AT_THE_END: Final = frozenset({"escalated", "failed", "cancelled", "over", "reported"})
 LABEL: Final = 10
 
@@ -90,7 +92,7 @@ def _head(repair: Entity, look: Look, now: float) -> str:
     name = clean(str(repair.get("target_name") or repair.get("target") or "?"))
     word = told.word
     if repair.get("status") == "repaired" and repair.get("ended_at"):
-        word += f" in {span(repair['ended_at'] - happened_at(repair))}"
+        word += f" in {span(round(repair['ended_at'] - happened_at(repair)))}"
     attempt = repair.get("attempt") or 0
     by = str(repair.get("by") or "watchman")
     tail = [
@@ -109,17 +111,22 @@ def _head(repair: Entity, look: Look, now: float) -> str:
 
 def rows_of(repair: Entity, now: float) -> Iterator[tuple[str, float | None, str, Tone]]:
     """Label, time and text of each line, in the order in which it went."""
-    if repair.get("seen"):
-        yield "saw", repair.get("seen_at"), str(repair["seen"]), "plain"
-    decided = str(repair.get("decided") or "")
+    seen = str(repair.get("seen") or "")
+    if seen:
+        yield "saw", repair.get("seen_at"), seen, "plain"
+    decided, text = str(repair.get("decided") or ""), str(repair.get("text") or "")
+    text = text.removeprefix(seen.rstrip(".")).lstrip(". ") or text
+    standing = repair.get("status") in _STANDING
+    if not decided and standing:  # nothing was done, so that what is said of it is what was decided
+        decided, text = text, ""
     if decided:
         yield "decided", repair.get("decided_at"), decided, "plain"
     label = "why not"
     for check in _against(repair):
-        text = str(check.get("text") or check.get("verdict"))
-        if text.rstrip(".") not in decided:
+        against = str(check.get("text") or check.get("verdict"))
+        if against.rstrip(".") not in f"{decided} {text}":
             glyph, tone = VERDICTS.get(str(check.get("verdict")), ("·", "plain"))
-            yield label, None, f"{glyph} {check.get('guardrail')}: {text}", tone
+            yield label, None, f"{glyph} {check.get('guardrail')}: {against}", tone
         label = "also"
     for step in repair.get("steps") or []:
         yield "did", step.get("began_at"), *_step(step)
@@ -127,9 +134,8 @@ def rows_of(repair: Entity, now: float) -> Iterator[tuple[str, float | None, str
         times = ", ".join(clock(at, now) or "-" for at in samples)
         many = f"{len(samples)} fresh samples show it mended" if len(samples) > 1 else "1 of 2 fresh samples"
         yield "verified", samples[-1], f"{many} ({times})" if len(samples) > 1 else many, "good"
-    text = str(repair.get("text") or "")
-    if text and repair.get("status") in _TOLD_AT_THE_END and text.rstrip(".") not in decided:
-        yield "so", repair.get("ended_at"), text, mark(repair).tone
+    if text and (repair.get("status") in _TOLD_AT_THE_END or standing) and text.rstrip(".") not in decided:
+        yield "asks" if standing else "so", repair.get("ended_at"), text, mark(repair).tone
     if repair.get("status") == "asking" and repair.get("approval_id"):
         yield "next", None, f"`jarvis approve {repair['approval_id']}` lets it go on", "light"
     elif (next_at := repair.get("next_at") or 0.0) > now and not _ended_well(repair):

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import typer
 
-from jarvis_cli import admin
+from jarvis_cli import admin, levels
 from jarvis_cli.group import nearest
 from jarvis_cli.session import Session
 from jarvis_cli.values import rfc3339
@@ -21,15 +21,9 @@ from jarvis_daemon.protocol.launch import answers as daemon_answers
 from jarvis_daemon.protocol.locate import base_places
 from jarvis_daemon.protocol.text import clean
 
+ACTING: Final = 3
+"""From this autonomy level on something is done without asking."""
 TOKEN_ID: Final = "jarvis@pve!daemon"  # noqa: S105  a name, no secret
-AUTONOMY_DEFAULT: Final = 2
-AUTONOMY: Final = (
-    "observe: watch, say nothing",
-    "alert: tell what is wrong",
-    "recommend: tell what to do, wait for you",
-    "act and report: repair what runbooks allow, tell afterwards",
-    "act silently: the same, without telling each time",
-)
 
 
 @dataclass
@@ -71,7 +65,7 @@ class Wizard:
         found = self._test()
         self._names(found)
         self._ssh(found)
-        level = self._autonomy()
+        level = self._autonomy(found)
         written = admin.ask(
             "setup", "write",
             given={
@@ -273,18 +267,28 @@ class Wizard:
             return True
         return self.agree(f"Is it the host key of {row['node']}?", "--accept-host-keys")
 
-    def _autonomy(self) -> int:
-        if self.answers.autonomy is not None:
-            return self.answers.autonomy
-        if self._unattended:
-            return AUTONOMY_DEFAULT
+    def _autonomy(self, found: dict[str, Any]) -> int:
+        """How much is repaired without asking, and whether the token can do that."""
+        level = self.answers.autonomy
+        if level is None:
+            level = levels.RECOMMENDED if self._unattended else self._ask_level()
+        missing = found.get("missing_act") or []
+        if level >= ACTING and missing:
+            self.say(f"· At L{level} it would act, but the token lacks {', '.join(missing)}.")
+            self.say("  What needs them fails until the commands for acting have been run; `jarvis doctor` tells.")
+        return level
+
+    def _ask_level(self) -> int:
         self.say()
         self.say("What may Jarvis repair by itself?")
-        for level, text in enumerate(AUTONOMY):
-            self.say(f"  {level}  {text}")
+        for level, (word, text) in enumerate(levels.LEVELS):
+            self.say(f"  {level}  {word}: {text}")
+        self.say("2 until you have seen what it would do: `jarvis autonomy preview 3` shows that.")
+        self.say("At 3 it starts what crashed, restarts services and wakes nodes, within its guardrails (quorum,")
+        self.say("locks, backups, what you stopped, three attempts), looks whether it worked, and tells you.")
         while True:
-            said = self.ask("Level", "--autonomy", str(AUTONOMY_DEFAULT))
-            if said in {str(level) for level in range(len(AUTONOMY))}:
+            said = self.ask("Level", "--autonomy", str(levels.RECOMMENDED))
+            if said in {str(level) for level in range(len(levels.LEVELS))}:
                 return int(said)
             self.say("A number from 0 to 4.")
 
@@ -295,6 +299,7 @@ class Wizard:
             self.say(f"  The old one is kept as {copy}.")
         if daemon_answers(base_places().socket):
             self.say("Now: `jarvis daemon restart` takes the new settings, `jarvis doctor` checks everything.")
+            self.say("A level that was chosen with `jarvis autonomy set` goes before the one given here.")
         else:
             self.say("Now: `jarvis status`, or `jarvis` for the display. `jarvis doctor` checks everything.")
 

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from jarvis_cli import admin
+from jarvis_cli import admin, levels
 from jarvis_cli.group import Reading, verb
 from jarvis_cli.session import Session, connect, session
 from jarvis_cli.style import Look, detect
@@ -46,8 +46,11 @@ def doctor(
     """
     run = session(ctx)
     run.local_only("doctor")
-    checks = [_python(), *_terminal(), *_daemon(run)]
+    told, autonomy = _daemon(run)
+    checks = [_python(), *_terminal(), *told]
     given: dict[str, Any] = {"client": {"checks": checks, "terminal": _environment()}}
+    if autonomy is not None:
+        given["autonomy"] = autonomy.get("level")
     if bundle is not None:
         given["bundle"] = str(bundle.absolute())
     try:
@@ -117,15 +120,15 @@ def _terminal() -> list[Check]:
     return found
 
 
-def _daemon(run: Session) -> list[Check]:
-    """The socket and who answers there."""
+def _daemon(run: Session) -> tuple[list[Check], dict[str, Any] | None]:
+    """The socket and who answers there; with the autonomy level that it told."""
     path = run.places.socket
     try:
         mode = path.stat().st_mode
     except OSError:
         if is_locked(run.places.lock_file):
-            return [_check("daemon", "warn", "it runs, but has no socket yet", "`jarvis daemon logs`.")]
-        return [_check("daemon", "warn", "it does not run", "`jarvis daemon start`.")]
+            return [_check("daemon", "warn", "it runs, but has no socket yet", "`jarvis daemon logs`.")], None
+        return [_check("daemon", "warn", "it does not run", "`jarvis daemon start`.")], None
     found = []
     if stat.S_IMODE(mode) & 0o007:
         found.append(_check("socket", "fail", f"{path} is open to others", f"chmod o-rwx {path}"))
@@ -134,21 +137,30 @@ def _daemon(run: Session) -> list[Check]:
     try:
         with connect(path, run.timeout_s) as link:
             theirs = str(link.welcome.get("daemon_version"))
-            health = link.call("state.get", {"topics": ["health"]})["topics"]["health"]["state"].get("health", {})
+            topics = link.call("state.get", {"topics": ["health", "approvals"]})["topics"]
+            health = topics["health"]["state"].get("health", {})
+            autonomy = topics["approvals"]["state"].get("autonomy", {}).get("autonomy:main")
     except JarvisError as error:
         if error.code == "daemon_unreachable" and not is_locked(run.places.lock_file):
-            return [
-                _check("daemon", "warn", "it does not run; its socket was left behind", "`jarvis daemon start`.")
-            ]
-        return [*found, _check("daemon", "fail", error.sentence(), error.next)]
+            detail = "it does not run; its socket was left behind"
+            return [_check("daemon", "warn", detail, "`jarvis daemon start`.")], None
+        return [*found, _check("daemon", "fail", error.sentence(), error.next)], None
     if theirs != VERSION:
         detail = f"version {theirs}, this command is {VERSION}"
-        return [*found, _check("daemon", "warn", detail, "`jarvis daemon restart`.")]
+        return [*found, _check("daemon", "warn", detail, "`jarvis daemon restart`.")], autonomy
     found.append(_check("daemon", "ok", f"runs, version {theirs}"))
     for entity in health.values():
         if entity.get("store_error"):
             found.append(_check("store", "fail", str(entity["store_error"]), "Free space; nothing is saved now."))
-    return found
+    return [*found, *_autonomy(autonomy)], autonomy
+
+
+def _autonomy(autonomy: dict[str, Any] | None) -> list[Check]:
+    """How much is repaired without asking; a warning where less holds than was chosen."""
+    if autonomy is None:
+        return []
+    less = autonomy.get("effective") not in {None, autonomy.get("level")}
+    return [_check("autonomy", "warn" if less else "ok", levels.in_short(autonomy), "`jarvis autonomy show`.")]
 
 
 def _environment() -> dict[str, str]:

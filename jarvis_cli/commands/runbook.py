@@ -130,6 +130,9 @@ def check(
     def lines(look: Look) -> Iterator[str]:
         if not problems:
             yield look.paint(look.glyphs(f"✔ {clean(str(file))} can be used."), "good")
+            yield from (f"  {number}. {plain(step)}" for number, step in enumerate(answer.get("steps") or (), 1))
+            if answer.get("note"):
+                yield look.paint(look.glyphs("· "), "faint") + plain(answer["note"])
         for problem in problems:
             yield look.paint(look.glyphs("✖ "), "bad") + _problem(problem)
 

@@ -17,10 +17,15 @@ from jarvis_daemon.protocol.locate import Places
 from jarvis_daemon.settings import ClusterSettings
 
 CERTIFICATE_WARNING_S: Final = 21 * 86400.0
+ACTING_LEVEL: Final = 3
+"""From this autonomy level on something is done without asking."""
+REPAIR_PRIVILEGES: Final = frozenset({"VM.PowerMgmt", "VM.Migrate", "Sys.PowerMgmt"})
+"""What the shipped runbooks do at the API: start guests, move them, wake nodes."""
 
 
-async def run(cluster: ClusterSettings, where: Places) -> list[Check]:
-    """All checks of the cluster; one endpoint's failure hides nothing of the others."""
+async def run(cluster: ClusterSettings, where: Places, *, level: int = 2) -> list[Check]:
+    """All checks of the cluster; one endpoint's failure hides nothing of the others. ``level``: of autonomy, which
+    tells how much the token has to be able to do."""
     found: list[Check] = []
     known: dict[str, Any] = {}
     for url in cluster.endpoints:
@@ -29,6 +34,7 @@ async def run(cluster: ClusterSettings, where: Places) -> list[Check]:
         known = known or answer
     if known:
         found += _privileges(known)
+        found += _acting(known, level)
         found += await _ssh(cluster, where, known)
     return found
 
@@ -88,6 +94,21 @@ def _privileges(known: dict[str, Any]) -> list[Check]:
         fix = "Only the addresses of VMs stay unknown; `jarvis setup` shows the command."
         return [warned("privileges", title, f"the token lacks {optional}", fix)]
     return [ok("privileges", title, "the token has all it needs")]
+
+
+def _acting(known: dict[str, Any], level: int) -> list[Check]:
+    """What the token may do. One that may only look is as it should be, as long as nobody counts on repairs."""
+    title, missing = "Acting", ", ".join(known["missing_act"])
+    fix = "`jarvis setup` shows the commands of the role for it; token and user both need it."
+    if not missing:
+        return [ok("acting", title, "the token may do all that Jarvis can")]
+    repairs = [item for item in known["missing_act"] if item.split(" ")[0] in REPAIR_PRIVILEGES]
+    if level >= ACTING_LEVEL and repairs:
+        text = f"autonomy is L{level}, but the token lacks {', '.join(repairs)}: such repairs fail"
+        return [warned("acting", title, text, fix)]
+    if not known["acts"]:
+        return [ok("acting", title, "the token may only look: Jarvis recommends, and you do it")]
+    return [warned("acting", title, f"the token lacks {missing}: what needs them is refused by Proxmox VE", fix)]
 
 
 async def _ssh(cluster: ClusterSettings, where: Places, known: dict[str, Any]) -> list[Check]:

@@ -19,15 +19,16 @@ from jarvis_daemon.protocol.locate import Places, places
 
 
 def doctor(given: dict[str, Any]) -> dict[str, Any]:
-    """``{"checks": [...], "bundle"}``. ``given``: ``bundle`` (a path to write the report to) and ``client`` (what
-    the CLI found out, checks included, for the report)."""
+    """``{"checks": [...], "bundle"}``. ``given``: ``bundle`` (a path to write the report to), ``client`` (what the
+    CLI found out, checks included, for the report) and ``autonomy`` (the level that a running daemon told)."""
     where = places()
     loaded, checks = _config(where)
     checks += checks_local.secrets(where, loaded.settings if loaded else None)
     checks += checks_local.disk(where)
     checks += checks_local.programs()
     if loaded and loaded.settings.cluster is not None:
-        checks += asyncio.run(checks_cluster.run(loaded.settings.cluster, where))
+        level = int(given.get("autonomy", loaded.settings.autonomy.level) or 2)
+        checks += asyncio.run(checks_cluster.run(loaded.settings.cluster, where, level=level))
     answer: dict[str, Any] = {"checks": checks, "bundle": None}
     if given.get("bundle"):
         path = Path(str(given["bundle"]))

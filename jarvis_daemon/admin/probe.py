@@ -10,6 +10,7 @@ import pydantic
 
 from jarvis_daemon.clock import SystemClock
 from jarvis_daemon.cluster.calls import OPTIONAL_PRIVILEGES, needed_privileges
+from jarvis_daemon.cluster.calls_write import ACT_PRIVILEGES
 from jarvis_daemon.cluster.proxmox import Proxmox
 from jarvis_daemon.cluster.shapes import parse_permissions, parse_resources, parse_status, parse_version
 from jarvis_daemon.protocol.errors import JarvisError
@@ -21,8 +22,9 @@ def test(given: dict[str, Any]) -> dict[str, Any]:
     """Ask each endpoint of ``cluster`` (settings, with ``token_secret``).
 
     ``{"endpoints": [{"endpoint", "error", "took_s"}], "version", "name", "quorate", "nodes": [{"name", "ip",
-    "online"}], "guests": [names], "missing": [privileges], "missing_optional": […]}``. Raises the first
-    endpoint's error when none answers, ``config_invalid`` for unusable settings.
+    "online"}], "guests": [names], "missing": [privileges], "missing_optional": […], "missing_act": […], "acts"}``;
+    ``missing_act`` are those that acting takes, ``acts`` whether any of them is held. Raises the first endpoint's
+    error when none answers, ``config_invalid`` for unusable settings.
     """
     cluster = cluster_settings(given.get("cluster") or {})
     return asyncio.run(_test(cluster))
@@ -67,8 +69,11 @@ async def ask_endpoint(cluster: ClusterSettings, url: str) -> dict[str, Any]:
         missing = held.missing(needed_privileges(version))
         optional = [item for item in missing if item.split(" ")[0] in OPTIONAL_PRIVILEGES]
         missing = [item for item in missing if item not in optional]
+        acting = [(privilege.name, privilege.path) for privilege in ACT_PRIVILEGES if privilege.asked_by(version)]
+        missing_act = held.missing(acting)
         answer: dict[str, Any] = {
             "version": version.text, "missing": missing, "missing_optional": optional,
+            "missing_act": missing_act, "acts": len(missing_act) < len(acting),
             "name": None, "quorate": None, "nodes": [], "guests": [],
         }  # fmt: skip
         resources = parse_resources(await proxmox.call("cluster_resources"))

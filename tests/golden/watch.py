@@ -34,12 +34,11 @@ REFUSED = Repair(
     id="8", cluster="homelab", incident="32", condition="guest-crashed", target="guest:116",
     target_name="dev-sandbox", runbook="guest-crashed", level=3, status="refused",
     seen="dev-sandbox stopped, and no task explains it", seen_at=CRASH + HOUR,
-    decided="dev-sandbox is locked (backup).", decided_at=CRASH + HOUR + 1,
     checks=[
-        *PASSED, check("locked", "dev-sandbox is locked (backup).", "refuse"),
-        check("backup window", "It lies in a backup window.", "hold"),
+        *PASSED, check("lock", "dev-sandbox is locked (backup).", "refuse"),
+        check("backup", "A backup of it runs.", "hold"),
     ],
-    text="dev-sandbox is left alone: it is locked (backup).",
+    text="dev-sandbox stopped, and no task explains it. I leave it alone: dev-sandbox is locked (backup).",
 )  # fmt: skip
 ESCALATED = Repair(
     id="9", cluster="homelab", incident="1", condition="node-unreachable", target="node:pve", target_name="pve",
@@ -58,12 +57,14 @@ ESCALATED = Repair(
 ASKING = Repair(
     id="10", cluster="homelab", incident="33", condition="temperature-high", target="node:agent1",
     target_name="agent1", runbook="high-temperature-migrate", level=3, status="asking", seen="agent1 is at 93 °C",
-    seen_at=NOW - 120, decided="Its runbook always asks", decided_at=NOW - 110, checks=PASSED, approval_id="4f2a1c",
+    seen_at=NOW - 120, decided="move the guests of agent1 (runbook high-temperature-migrate, L3)",
+    decided_at=NOW - 110, checks=PASSED, approval_id="4f2a1c",
+    text="agent1 is at 93 °C. May I move the guests of agent1?",
 )  # fmt: skip
 OLD = Repair(
     id="2", cluster="homelab", condition="guest-crashed", target="guest:103", target_name="plex",
     runbook="guest-crashed", level=2, status="recommended", seen="plex stopped", seen_at=NOW - 50 * HOUR,
-    decided="At level 2 it is recommended only", decided_at=NOW - 50 * HOUR + 5, ended_at=NOW - 49 * HOUR,
+    text="plex stopped. I would start plex. `jarvis runbook run guest-crashed plex` does it.", checks=PASSED,
 )  # fmt: skip
 REPAIRS = [OLD, REPAIRED, REFUSED, ESCALATED, ASKING]
 """Oldest first."""

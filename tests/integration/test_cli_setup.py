@@ -118,6 +118,18 @@ def test_a_missing_privilege_is_named_and_stops_it(lab: Lab, home: Path) -> None
     assert "VM.Audit on /vms" in checks["privileges"]["detail"]
 
 
+def test_a_token_that_cannot_act_is_told_where_somebody_counts_on_it(lab: Lab, home: Path) -> None:
+    lab.break_("api-403", "VM.PowerMgmt")
+    done = jarvis("setup", "--no-input", *lab.options(endpoints=1), "--no-ssh", "--autonomy", "3")
+    assert done.returncode == 0, done.stderr
+    assert "At L3 it would act, but the token lacks VM.PowerMgmt on /vms." in done.stderr
+    doctor = jarvis("doctor", "--json")
+    assert doctor.returncode == 10
+    acting = next(c for c in json.loads(doctor.stdout)["checks"] if c["id"] == "acting")
+    assert acting["status"] == "warn"
+    assert "autonomy is L3, but the token lacks VM.PowerMgmt on /vms: such repairs fail" in acting["detail"]
+
+
 def test_a_wrong_secret_a_wrong_fingerprint_a_wrong_place(lab: Lab, home: Path) -> None:
     wrong = jarvis("setup", "--no-input", *lab.options(endpoints=1)[:-1], "-", "--no-ssh", stdin="not-the-secret\n")
     assert wrong.returncode == 5
@@ -165,6 +177,8 @@ def test_at_a_terminal_question_by_question(lab: Lab, home: Path) -> None:
     config = (home / "config.toml").read_text()
     assert 'runs_on = "Home"' in config
     assert "level = 1" in config
+    assert "2 until you have seen what it would do: `jarvis autonomy preview 3` shows that." in me.seen
+    assert "3  act and report: repair what runbooks allow" in me.seen
 
 
 def test_a_stranger_is_not_trusted(lab: Lab, home: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from pathlib import Path
 
 import pytest
 
@@ -34,7 +35,8 @@ def test_the_last_day_oldest_first_with_its_sum(reading: Jarvis) -> None:
 def test_a_refusal_says_why_once_and_what_else_stood_against_it(reading: Jarvis) -> None:
     out = reading("history", "--incident", "32").out
     assert out.count("dev-sandbox is locked (backup)") == 1
-    assert "also                ◌ backup window: It lies in a backup window." in out
+    assert "decided             I leave it alone: dev-sandbox is locked (backup)." in out
+    assert "also                ◌ backup: A backup of it runs." in out
     assert "kill switch" not in out
 
 
@@ -211,16 +213,46 @@ def test_an_unknown_runbook_names_the_nearest(reading: Jarvis, verb: str) -> Non
     assert "`jarvis runbook list` shows all." in said.err
 
 
+BROKEN = """\
+name: restart-zigbee
+about: Restart the bridge.
+condition: service-down
+scope: guest
+cooldown_min: [10]
+steps:
+  - {tool: restart_service, args: {node: "{target.host}", service: "{target.unit}"}}
+escalate: {say: It stays down.}
+"""
+
+
+def test_a_file_is_checked_without_a_daemon(jarvis: Jarvis, home: Path) -> None:
+    file = home / "zigbee.yaml"
+    file.write_text(BROKEN)
+    said = jarvis("runbook", "check", str(file))
+    assert (said.code, said.err) == (2, "")
+    assert said.out.startswith("✖ line 5: cooldown_min")
+    assert "`cool_down_min`" in said.out
+    problems = json.loads(jarvis("runbook", "check", str(file), "--json").out)["problems"]
+    assert [problem["line"] for problem in problems] == [5]
+    file.write_text(BROKEN.replace("cooldown", "cool_down"))
+    said = jarvis("runbook", "check", str(file))
+    assert said.code == 0
+    assert "can be used.\n  1. restart_service" in said.out
+    said = jarvis("runbook", "check", str(home / "nothing.yaml"))
+    assert (said.code, said.out) == (6, "")
+    assert "Traceback" not in said.err
+
+
 def test_a_try_prints_every_verdict_in_order_and_changes_nothing(served: Served, jarvis: Jarvis) -> None:
     served.watchtower.decision = "refuse"
     served.watchtower.checks += [
-        watch.check("locked", "dev-sandbox is locked (backup).", "refuse"),
+        watch.check("lock", "dev-sandbox is locked (backup).", "refuse"),
         watch.check("cool-down", "The last attempt is 3 min old.", "hold"),
         watch.check("blast radius", "Six repairs in this hour.", "ask"),
     ]
     said = jarvis("runbook", "test", "guest-crashed", "dev-sandbox")
     assert (said.code, said.err) == (5, "")
-    names = ("kill switch", "quorum", "nodes", "✖ refuse  locked", "◌ hold    cool-down", "▲ ask     blast radius")
+    names = ("kill switch", "quorum", "nodes", "✖ refuse  lock", "◌ hold    cool-down", "▲ ask     blast radius")
     places = [said.out.index(name) for name in names]
     assert places == sorted(places)
     assert "✖ It would do nothing. dev-sandbox is locked (backup)." in said.out
@@ -295,7 +327,7 @@ def test_a_daemon_without_a_watchman_says_what_it_lacks(served: Served, jarvis: 
     assert "`jarvis daemon restart`" in said.err
 
 
-def test_without_a_daemon(jarvis: Jarvis, home: object) -> None:
+def test_without_a_daemon(jarvis: Jarvis, home: Path) -> None:
     for line in ("history", "autonomy show", "autonomy set 3 --yes", "runbook list", "runbook run a b --yes"):
         said = jarvis(*line.split(), "-o", "json")
         assert (said.code, said.out) == (3, ""), line
