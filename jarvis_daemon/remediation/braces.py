@@ -69,7 +69,7 @@ def words(path: str, value: Any, now: float | None = None) -> str:
     if isinstance(value, list | tuple):
         return clean(", ".join(words("", one) for one in value[:20]) or "none", limit=WORD_LIMIT)
     if isinstance(value, float) and not value.is_integer():
-        return f"{value:.2f}"
+        return f"{value:.2f}".rstrip("0").rstrip(".")
     try:
         return clean(plain(value), limit=WORD_LIMIT) or "empty"
     except TypeError:

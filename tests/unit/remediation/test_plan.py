@@ -145,7 +145,7 @@ WHENS: list[tuple[dict[str, Any], bool, str]] = [
     ({"fact": "guest.name", "none_of": ["plex"]}, True, "guest.name is pihole."),
     ({"fact": "guest.kind", "none_of": ["ct", "x"]}, False, "guest.kind is ct; it has to be neither ct nor x."),
     ({"fact": "guest.vmid", "at_least": 105}, True, "guest.vmid is 105."),
-    ({"fact": "guest.vmid", "at_least": 105.5}, False, "guest.vmid is 105; it has to be at least 105.50."),
+    ({"fact": "guest.vmid", "at_least": 105.5}, False, "guest.vmid is 105; it has to be at least 105.5."),
     ({"fact": "guest.vmid", "at_most": 105}, True, "guest.vmid is 105."),
     ({"fact": "guest.vmid", "at_most": 104}, False, "guest.vmid is 105; it has to be at most 104."),
     ({"fact": "guest.name", "at_least": 1}, False, "guest.name is pihole; it has to be at least 1."),
