@@ -126,8 +126,11 @@ async def test_scenario_of_the_next_protocol(house: McpHouse, suite: Path, scena
 
 
 def target(house: McpHouse, way: str) -> list[str]:
+    """The Inspector hands on only a few variables of its own environment to a server that it starts: without ours
+    that one would look for a daemon in the account's home, and start it there."""
     if way == "stdio":
-        return [sys.executable, "-m", "jarvis_cli", "mcp", "--transport", "stdio"]
+        ours = [f"{name}={value}" for name, value in house.environ.items() if name.startswith("JARVIS_")]
+        return ["env", *ours, sys.executable, "-m", "jarvis_cli", "mcp", "--transport", "stdio"]
     bearer = f"Authorization: Bearer {house.token or house.make_token()}"
     return [house.url, "--transport", "http", "--header", bearer]
 
