@@ -19,6 +19,8 @@ import pytest
 from tests.integration.house import QUICK, House
 
 Status = dict[str, Any]
+ALONE = {"JARVIS_REMEDIATION__ENABLED": "false"}
+"""Each fault shall last until it is healed by hand: the watchman has walks of its own."""
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("faults-walk")]
 
 
@@ -26,7 +28,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("faults-walk")]
 def house() -> Iterator[House]:
     with pytest.MonkeyPatch.context() as patch:
         home = Path(tempfile.mkdtemp(prefix="jv-"))
-        for name, value in ({"JARVIS_HOME": str(home), "JARVIS_DEMO__SPEED": "10"} | QUICK).items():
+        for name, value in ({"JARVIS_HOME": str(home), "JARVIS_DEMO__SPEED": "10"} | ALONE | QUICK).items():
             patch.setenv(name, value)
         house = House(home)
         house.start()
@@ -112,6 +114,14 @@ WALKS = [
     Walk("service-crash", "Home/llama-server", "service-down", "llama-server", {10}, lambda s, h: True),
     Walk("clock-skew", "agent", "clock-skew", "clock of agent", {10},
          lambda s, h: abs(node(s, "agent")["clock_skew_s"]) > 5, {"seconds": 90.0}),
+    Walk("container-unhealthy", "grafana", "docker-container-unhealthy", "grafana on management is unhealthy", {10},
+         lambda s, h: "(unhealthy)" in h.jarvis("docker", "list", "management").stdout),
+    Walk("disk-failing", "pve", "disk-failing", "The disk /dev/nvme0n1 of pve fails", {10},
+         lambda s, h: "FAILED!" in h.jarvis("tool", "call", "get_disk_health", "node=pve").stdout),
+    Walk("backup-stuck", "gitea", "task-stuck", "Backup of gitea does not end", {10},
+         lambda s, h: "vzdump" in h.jarvis("task", "list").stdout),
+    Walk("vzdump-orphan", "agent1", "storage-high", "local on agent1 is nearly full", {11},
+         lambda s, h: "vzdump" in h.jarvis("tool", "call", "get_disk_usage", "node=agent1").stdout),
     Walk("ssh-refused", "pve", "sensors-failing", "pve", {10}, lambda s, h: "pve" in str(s["reasons"])),
 ]  # fmt: skip
 """Of backup, replication and service a status has no field of their own: there the incident is what shows."""
