@@ -106,14 +106,14 @@ def _row(values: Sequence[Any]) -> Row:
     )  # fmt: skip
 
 
-def was_told(db: Database, channel: str, incident: str) -> bool:
-    """Whether the channel was told that this incident opened, or is being told."""
+def kinds_told(db: Database, channel: str, incident: str) -> set[str]:
+    """Kinds of what the channel was told of an incident, or is being told."""
     found = db.execute(
-        f"select 1 {_WITH_EVENT} where m.channel = ? and m.status in ('queued', 'sent') "
-        "and f.kind in ('incident.opened', 'incident.graver') and json_extract(f.data, '$.incident') = ? limit 1",
+        f"select distinct m.kind {_WITH_EVENT} where m.channel = ? and m.status in ('queued', 'sent') "
+        "and json_extract(f.data, '$.incident') = ?",
         [channel, incident],
-    ).fetchone()
-    return found is not None
+    )
+    return {row[0] for row in found}
 
 
 def seal(db: Database, ids: Iterable[int], batch: str) -> None:

@@ -24,6 +24,7 @@ GRAVE: Final = frozenset({"error", "critical"})
 _LEVELS: Final = {
     0: "L0, I observe", 1: "L1, I alert", 2: "L2, I recommend", 3: "L3, I act and report", 4: "L4, I act silently",
 }  # fmt: skip
+_WORDS: Final = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten")
 _ENDS: Final = {
     "repaired": "repaired", "reported": "looked into", "recommended": "recommended", "refused": "left alone",
     "failed": "failed", "escalated": "handed to you", "cancelled": "called off", "asking": "asked for your word",
@@ -101,10 +102,10 @@ def _opening(found: Findings, needs: Sequence[str]) -> str:
     hours = (found.now - found.since) / 3600
     span = f"the last {hours:.0f} hours" if hours < 71 else f"the last {hours / 24:.0f} days"
     if needs:
-        state = f"{_count(len(needs), 'matter')} {'wants' if len(needs) == 1 else 'want'} your attention."
+        state = f"{_in_words(len(needs), 'matter')} {'wants' if len(needs) == 1 else 'want'} your attention."
     elif found.open:
-        state = f"{_count(len(found.open), 'fault')} still open, of which you know."
-        state = state.replace("fault still", "fault is still").replace("faults still", "faults are still")
+        verb = "is" if len(found.open) == 1 else "are"
+        state = f"{_in_words(len(found.open), 'fault')} {verb} still open, of which you know."
     else:
         state = "All is well, and nothing wants your attention."
     return _wrapped(f"{greeting}. My report of {span}, if I may. {state}")
@@ -223,6 +224,12 @@ def _at(at: float) -> str:
 
 def _count(n: int, noun: str) -> str:
     return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
+def _in_words(n: int, noun: str) -> str:
+    """At the head of a sentence a small number is a word."""
+    number = _WORDS[n] if n < len(_WORDS) else str(n)
+    return f"{number} {noun}" if n == 1 else f"{number} {noun}s"
 
 
 def _safe(text: str) -> str:

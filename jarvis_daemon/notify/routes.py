@@ -50,7 +50,12 @@ def is_wanted(db: Database, channel: str, route: Route, event: FeedEvent) -> boo
         return False  # a step of a repair, whose story says it
     if kind == "incident.closed":
         incident = str(data.get("incident", ""))
-        return outbox.was_told(db, channel, incident) and not _told_by_its_repair(db, event.seq, incident)
+        told = outbox.kinds_told(db, channel, incident)
+        return bool(told) and not _told_by_its_repair(db, event.seq, incident)
+    if kind == "incident.opened" and not is_urgent(kind, event.severity):
+        told = outbox.kinds_told(db, channel, str(data.get("incident", "")))
+        if told & STORIES:
+            return False  # what the watchman makes of it says that it is there
     return kind in STORIES or RANK.get(event.severity, 0) >= RANK[route.min_severity]
 
 

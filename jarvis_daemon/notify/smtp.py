@@ -31,6 +31,8 @@ from jarvis_daemon.protocol.text import clean, clean_block
 from jarvis_daemon.settings import EmailSettings
 
 _LEADING_DOT: Final = re.compile(rb"(?m)^\.")
+_ONE_LINE: Final = SMTP.clone(max_line_length=900)
+"""A subject stays on its line, well below the 998 that a line may have."""
 BODY_MAX: Final = 250_000
 ABANDON_S: Final = 2.0
 """How long a thread whose line was cut may take to notice."""
@@ -213,7 +215,7 @@ class Delivery:
         code, told = smtp.docmd("DATA")
         if code != 354:
             raise smtplib.SMTPResponseException(code, told)
-        smtp.send(_LEADING_DOT.sub(b"..", mail.as_bytes(policy=SMTP)))
+        smtp.send(_LEADING_DOT.sub(b"..", mail.as_bytes(policy=_ONE_LINE)))
         if self._abandoned:
             raise TimeoutError
         self._unknown = True

@@ -109,11 +109,11 @@ def _about(event: FeedEvent, title: str) -> str:
     known = title or _first_sentence(_safe(event.text))
     kind, _, word = event.kind.partition(".")
     if kind == "repair":
-        return f"{known}: {_ENDING.get(word, word)}"
+        return f"{known}, {_ENDING.get(word, word)}"
     if event.kind == "incident.closed":
-        return f"{known}: settled"
+        return f"{known}, settled"
     if event.kind == "incident.graver":
-        return f"{known}: now {event.severity}"
+        return f"{known}, now {event.severity}"
     return known
 
 

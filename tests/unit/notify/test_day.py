@@ -176,7 +176,7 @@ async def test_a_fault_that_comes_back_is_told_again_only_if_it_stays(
     await desk.settle(flaps, "pihole runs again, after 60 s.")
     await desk.go(60)
     assert [subject.partition("] ")[2] for subject in post.subjects()] == [
-        "pihole has stopped by itself", "pihole has stopped by itself: settled",
+        "pihole has stopped by itself", "pihole has stopped by itself, settled",
     ]  # fmt: skip
     await desk.incident("pihole has stopped by itself")
     await desk.go(5 * 60)

@@ -35,7 +35,7 @@ async def test_a_repair_is_told_once_and_in_one_thread(open_desk: OpenDesk, post
     await repair(desk, "repaired", "pihole had stopped by itself. I started it; it runs again.", number)
     await desk.settle(number, "pihole runs again, after 40 s.")
     await desk.go(60)
-    assert heads(post) == ["pihole has stopped by itself", "pihole has stopped by itself: repaired"]
+    assert heads(post) == ["pihole has stopped by itself", "pihole has stopped by itself, repaired"]
     assert {str(mail["References"]) for mail in post.mails} == {str(post.mails[0]["References"])}
     assert f"incident-{number}@" in str(post.mails[0]["References"])
     assert "I started it; it runs again." in post.text()
@@ -65,6 +65,21 @@ async def test_the_end_is_told_where_the_repair_does_not_tell_it(open_desk: Open
     assert "Something healed" not in text
 
 
+async def test_what_is_left_alone_is_told_once(open_desk: OpenDesk, post: PostOffice) -> None:
+    """The refusal comes at once, the announcement after its grace; a critical fault is announced all the same."""
+    desk = await open_desk(email=mail_to(post))
+    for number, severity in (("1", "error"), ("2", "critical")):
+        await repair(desk, "refused", f"Fault {number}. I leave it alone.", number, "warning")
+        await desk.go(60)
+        assert await desk.incident(f"fault {number}", severity, f"guest:{number}") == number
+        await desk.go(60)
+        await desk.settle(number, f"Fault {number} is over.")
+        await desk.go(1000)
+    assert heads(post) == [
+        "Fault 1, left alone", "fault 1, settled", "Fault 2, left alone", "fault 2", "fault 2, settled",
+    ]  # fmt: skip
+
+
 async def test_an_escalation_tells_the_whole_story(open_desk: OpenDesk, post: PostOffice) -> None:
     desk = await open_desk(email=mail_to(post, min_severity="critical"))
     number = await desk.incident("pihole has stopped by itself", "warning")
@@ -74,7 +89,7 @@ async def test_an_escalation_tells_the_whole_story(open_desk: OpenDesk, post: Po
         await repair(desk, "begun", f"Attempt {attempt}: I start pihole.", number, "info")
     await repair(desk, "escalated", "Three attempts did not help.", number, "error", silent=True)
     await desk.go(10)
-    assert heads(post) == ["pihole has stopped by itself: a person is needed"]
+    assert heads(post) == ["pihole has stopped by itself, a person is needed"]
     text = post.text()
     story = [line.strip() for line in text.partition("The story of the incident:")[2].splitlines() if line.strip()]
     assert story[0].startswith("Fri 08:00:00  pihole has stopped by itself.")
