@@ -277,5 +277,5 @@ def _paths(folder: Path, found: _Found, *, shipped: bool) -> list[Path]:
 def _info_of(problem: Problem) -> RunbookInfo:
     return RunbookInfo(
         name=problem.name, shipped=problem.shipped, sha256=problem.sha256, path=problem.path,
-        problem=f"{problem.error.sentence()} {problem.error.next}",
+        problem=f"{problem.error.sentence().rstrip('.')}. {problem.error.next}",
     )  # fmt: skip

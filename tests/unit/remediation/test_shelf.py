@@ -182,7 +182,7 @@ async def test_a_broken_one_disables_no_other_and_never_the_shipped_one(
     problem = shelf.info("broken").problem
     assert problem is not None
     assert f"{own}/broken.yaml, line 1:" in problem
-    assert "a quote or a bracket is not closed" in problem
+    assert "a quote or a bracket is not closed. Mend it; `jarvis runbook check" in problem
     assert shelf.text("broken") == "a: ["
     with pytest.raises(JarvisError, match=r"line 1") as caught:
         shelf.get("broken")
