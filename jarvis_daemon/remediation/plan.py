@@ -18,6 +18,7 @@ from jarvis_daemon.protocol.text import clean
 from jarvis_daemon.remediation import braces
 from jarvis_daemon.remediation.facts import UNKNOWN, Case, lookup
 from jarvis_daemon.remediation.runbook import Choice, Runbook, Step, When
+from jarvis_daemon.tools import Target
 
 ARGUMENT_LIMIT: Final = 4000
 
@@ -45,6 +46,19 @@ def tool_of(step: Step, case: Case) -> str:
             why=f"it knows {', '.join(step.tool.tools)}",
         )  # fmt: skip
     return name
+
+
+def is_about(case: Case, target: Target) -> bool:
+    """Whether a call would act on what is ill, on the machine that it lies on, or on a service or container there.
+
+    The guardrails judge what is ill: a call that resolves to another guest or node would slip past them.
+    """
+    kind, _, rest = target.id.partition(":")
+    guest, node = case.guest, case.node
+    if target.id == case.incident.target or target.id in {one.id for one in (guest, node) if one is not None}:
+        return True
+    names = {guest.name, str(guest.vmid)} if guest is not None else {node.name} if node is not None else set()
+    return kind in {"service", "container"} and rest.partition("/")[0] in names
 
 
 def holds(when: When, case: Case) -> Check:

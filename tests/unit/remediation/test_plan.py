@@ -14,7 +14,7 @@ from jarvis_daemon.protocol.state import Guest
 from jarvis_daemon.protocol.text import clean
 from jarvis_daemon.remediation import plan
 from jarvis_daemon.remediation.runbook import Choice, Step, When
-from jarvis_daemon.tools import Registry
+from jarvis_daemon.tools import Registry, Target
 from tests.unit.remediation.books import NOW, SOUND, book, case, fault, registry
 
 
@@ -125,6 +125,34 @@ def test_a_choice_goes_by_its_fact() -> None:
     with pytest.raises(JarvisError) as caught:
         plan.tool_of(Step(tool=Choice(by="guest.kind", tools={"vm": "start_vm"})), case())
     assert (caught.value.code, caught.value.why) == ("refused", "it knows vm")
+
+
+# --- whom it is about -------------------------------------------------------------------------------------
+
+ABOUT = [
+    # what is ill, what a call resolved to, whether it is about it
+    ("guest:105", "guest:105", True), ("guest:105", "node:agent", True), ("guest:105", "guest:100", False),
+    ("guest:105", "node:pve", False), ("guest:105", "container:pihole/unbound", True),
+    ("guest:105", "container:105/unbound", True), ("guest:105", "container:management/x", False),
+    ("guest:105", "service:agent/cron", False), ("guest:105", "storage:agent/local", False),
+    ("node:agent", "node:agent", True), ("node:agent", "guest:105", False), ("node:agent", "node:pve", False),
+    ("node:agent", "service:agent/cron", True), ("node:agent", "service:pve/smbd", False),
+    ("node:agent", "container:pihole/x", False),
+    ("service:agent/cron", "service:agent/cron", True), ("service:agent/cron", "service:agent/sshd", True),
+    ("service:agent/cron", "service:pve/cron", False), ("service:agent/cron", "guest:105", False),
+    ("storage:agent/local", "node:agent", True), ("storage:agent/local", "node:pve", False),
+    ("container:pihole/unbound", "container:pihole/unbound", True), ("container:pihole/unbound", "guest:105", True),
+    ("container:pihole/unbound", "guest:100", False), ("container:nas/x", "container:nas/x", True),
+    ("container:nas/x", "container:nas/y", False), ("guest:404", "guest:404", True),
+    ("guest:404", "guest:105", False), ("", "guest:105", False),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("ill", "target", "is_about"), ABOUT)
+def test_a_call_is_about_what_is_ill_or_it_is_not(ill: str, target: str, is_about: bool) -> None:
+    node = "agent" if ill.startswith(("storage:", "service:")) else None
+    some = case(incident=msgspec.structs.replace(fault(node=node), target=ill))
+    assert plan.is_about(some, Target(target, target)) is is_about
 
 
 # --- preconditions --------------------------------------------------------------------------------------

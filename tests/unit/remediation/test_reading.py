@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from time import process_time
 
@@ -15,6 +16,7 @@ from jarvis_daemon.remediation import reading, tree
 from jarvis_daemon.remediation.facts import UNKNOWN, lookup
 from jarvis_daemon.remediation.known import ROOTS, TARGET, Fact, fact
 from jarvis_daemon.remediation.runbook import Runbook
+from jarvis_daemon.tools import Registry
 from tests.unit.remediation.books import SOUND, book, case, registry
 
 
@@ -125,6 +127,22 @@ def test_check_looks_at_a_runbook_that_is_read_already() -> None:
     (mistake,) = reading.check(sound, registry())
     assert (mistake.path, mistake.line) == ("condition", 0)
     assert reading.check(sound, registry(), ["no-such-condition"]) == []
+
+
+def test_a_tool_of_the_operator_is_no_runbooks() -> None:
+    """Whatever its tier: autonomy and trust are such tools."""
+    tools = Registry()
+    tools.add(replace(registry().get("start_vm"), operator_only=True))
+    (mistake,) = reading.look(SOUND.encode(), tools)[1]
+    assert (mistake.line, mistake.path) == (8, "steps[0].tool")
+    assert mistake.text == "`start_vm` is for an operator only, never for a runbook"
+
+
+def test_a_tool_without_a_resolver_counts_as_black() -> None:
+    tools = Registry()
+    tools.add(replace(registry().get("start_vm"), resolve=None))
+    (mistake,) = reading.look(SOUND.encode(), tools)[1]
+    assert mistake.text == "`start_vm` is BLACK: a runbook never runs it"
 
 
 def test_words_that_yaml_1_1_makes_booleans_and_numbers_stay_text() -> None:
