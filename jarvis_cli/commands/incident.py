@@ -132,10 +132,15 @@ def _lines(incident: Entity, now: float, look: Look) -> Iterator[str]:
             ("closed", f"{clock(closed, now)} {incident.get('close_reason') or ''}" if closed else None),
             ("note", views.incident_note(incident, now) or None),
             ("detail", incident.get("detail")),
-            *((f"  {name}", str(value)) for name, value in sorted(evidence.items())),
+            *((f"  {name}", _told_fact(name, value, now)) for name, value in sorted(evidence.items())),
         ],
         look,
     )
+
+
+def _told_fact(name: str, value: Any, now: float) -> str:
+    """One fact of the evidence; a moment is told as one."""
+    return (clock(value, now) or "-") if name.endswith("_at") and isinstance(value, float) else str(value)
 
 
 @app.command("ack", cls=Command)

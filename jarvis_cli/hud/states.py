@@ -126,8 +126,9 @@ def repair_state(repair: Entity) -> State:
 
 def event_state(event: Entity) -> State:
     """A line of the feed by its severity; what the watchman does stands out from what merely happens."""
-    if str(event.get("kind")).startswith("repair.") and event.get("severity") in {"info", None}:
-        return State("act", "repair", "light")
+    room, _, status = str(event.get("kind")).partition(".")
+    if room == "repair" and event.get("severity") in {"info", None}:
+        return REPAIRS.get(status, REPAIRS["acting"])
     return severity_state(event.get("severity"))
 
 

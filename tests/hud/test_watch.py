@@ -10,7 +10,7 @@ from jarvis_cli.hud.options import Options
 from jarvis_cli.hud.screens.order import OrderScreen
 from jarvis_cli.hud.states import REPAIRS, event_state, repair_state
 from jarvis_cli.stories import MARKS
-from tests.hud.fixtures import State, by_id, levels, link_of, make_app, night, one_endpoint, repair, warm
+from tests.hud.fixtures import NOW, State, by_id, levels, link_of, make_app, night, one_endpoint, repair, warm
 from tests.hud.test_app import DESK, WALL, screen_of, shown, text, typed
 
 
@@ -27,7 +27,8 @@ def test_every_status_of_the_contract_has_a_mark_here_and_in_the_shell() -> None
     ("kind", "severity", "role"),
     [
         ("repair.begun", "info", "light"), ("repair.repaired", "ok", "good"), ("repair.refused", "warning", "warn"),
-        ("repair.escalated", "error", "bad"), ("heartbeat", "info", "faint"), ("repair.over", None, "light"),
+        ("repair.escalated", "error", "bad"), ("heartbeat", "info", "faint"),
+        ("repair.over", None, "faint"), ("repair.dreamt", "info", "light"), ("repair.holding", "info", "faint"),
     ],
 )  # fmt: skip
 def test_what_the_watchman_does_stands_out_in_the_feed(kind: str, severity: str | None, role: str) -> None:
@@ -178,3 +179,15 @@ async def test_the_palette_has_both_words() -> None:
         assert screen_of(app).MODE == "feed"
         entries["Autonomy"]()
         assert "autonomy L3 act and report" in text(app, "keys")
+
+
+async def test_a_moment_among_the_evidence_is_told_as_one() -> None:
+    def seen(state: dict[str, State]) -> None:
+        state["incidents"]["incidents"]["3"]["evidence"] = {"last_running_at": NOW - 20.0, "cpu_at_most": 0.5}
+
+    async with shown(make_app(change=seen)) as (app, pilot):
+        await pilot.press("5", "enter")
+        await pilot.pause()
+        card = text(app, "side")
+        assert "last running   Fri 20 Nov 21:46:43 (20 s ago)" in card
+        assert "cpu_at_most    0.5" in card

@@ -129,7 +129,7 @@ def of_incident(model: Model, incident: Entity, width: int) -> list[Line]:
     evidence = incident.get("evidence") or {}
     if evidence:
         lines += section("EVIDENCE")
-        lines += [pair(str(key), _plain(value)) for key, value in sorted(evidence.items())]
+        lines += [_evidence(str(key), value, now) for key, value in sorted(evidence.items())]
     return lines
 
 
@@ -164,6 +164,14 @@ def task_note(status: str, exit_text: object, model: Model) -> tuple[Run, ...]:
         return ((f"{model.glyphs['run']} live", "light"),)
     role = {"ok": "good", "failed": "bad", "warnings": "warn"}.get(status, "faint")
     return ((f"{status} {exit_text if exit_text and status != 'ok' else ''}".strip(), role),)
+
+
+def _evidence(key: str, value: object, now: float) -> Line:
+    """One fact; a moment is told as one."""
+    if key.endswith("_at") and isinstance(value, float):
+        told = f"{day(value)} {clock_s(value)} ({span(now - value)} ago)"
+        return pair(key.removesuffix("_at").replace("_", " "), told)
+    return pair(key, _plain(value))
 
 
 def _plain(value: object) -> str:

@@ -332,3 +332,11 @@ def test_without_a_daemon(jarvis: Jarvis, home: Path) -> None:
         said = jarvis(*line.split(), "-o", "json")
         assert (said.code, said.out) == (3, ""), line
         assert "`jarvis daemon start`" in said.err
+
+
+def test_a_moment_among_the_evidence_is_told_as_one() -> None:
+    from jarvis_cli.commands.incident import _told_fact
+
+    assert _told_fact("seen_at", homelab.NOW - 60.0, homelab.NOW) == "07:59:00"
+    assert _told_fact("format", 1.5, homelab.NOW) == "1.5"
+    assert _told_fact("seen_at", None, homelab.NOW) == "None"
