@@ -152,11 +152,12 @@ class Engine:
         story = self._story(case, decision)
         story.by = by
         run = Run(incident, case.kept, decision, attempt, story, by_hand=by != "watchman")
-        run.again = run.key in self._tries
         self._runs[run.key] = run
         last = self._standing.get(run.key)
         if last is not None and last.status in {"holding", "refused", "recommended"}:
             story.id = last.id  # the same story goes on
+            run.again = bool(last.id) and run.key in self._tries
+            self._unsaved = [one for one in self._unsaved if one.repair is not last or last.id]
         return run
 
     def _stand(self, case: Case, decision: Decision) -> list[Save]:

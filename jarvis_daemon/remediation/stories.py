@@ -57,7 +57,13 @@ class Stories:
             return
         for one in saves:
             one.repair.cluster = self._cluster
-        events = await self._store.write(lambda db: self._write(db, saves), durable=True)
+        new = [one.repair for one in saves if not one.repair.id]
+        try:
+            events = await self._store.write(lambda db: self._write(db, saves), durable=True)
+        except BaseException:
+            for repair in new:
+                repair.id = ""  # the number went back with the row, and will be another story's
+            raise
         # copies, steps and all: what is published is compared with what comes next
         self._topic.apply({"repairs": {s.repair.id: _repair(_encode(s.repair)) for s in saves}})
         self._feed.publish(*events)

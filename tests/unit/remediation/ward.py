@@ -273,6 +273,8 @@ class Ward:
     async def quiet(self) -> None:
         """Until every repair has ended, or waits for a reading, a person, or within a tool that hangs."""
         end = time.monotonic() + 10
+        for _ in range(5):  # who was woken by the round goes on
+            await asyncio.sleep(0)
         while len(self.engine._tasks) > self.engine.parked + self._asking() + self.stuck:
             assert time.monotonic() < end, "a repair neither ends nor waits"
             await asyncio.sleep(0.001)
