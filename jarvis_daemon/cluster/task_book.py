@@ -11,6 +11,8 @@ from jarvis_daemon.protocol.state import Node, Task
 
 KEEP_S: Final = 86400.0
 KEEP_MAX: Final = 1000
+FULL: Final = 20
+"""PVE lists about the last 25 tasks of each node: with so many, older ones may be missing."""
 
 
 class TaskBook:
@@ -32,7 +34,7 @@ class TaskBook:
                 ended.append(task)
             self.tasks[task.id] = task
         if seen and self.oldest_known_at is None:
-            self.oldest_known_at = min(self.tasks[key].started_at for key in seen)
+            self.oldest_known_at = _reach([self.tasks[key] for key in seen])
         lost = [t for t in self.tasks.values() if t.status == "running" and t.id not in seen]
         self._drop_old(seen, now)
         return ended, lost
@@ -65,3 +67,21 @@ class TaskBook:
             )
             for task in finished[: len(self.tasks) - KEEP_MAX]:
                 del self.tasks[task.id]
+
+
+def _reach(listed: list[Task]) -> float:
+    """Since when no ended task is missing from a list (Unix seconds), on whatever node.
+
+    What still runs says nothing of that: it may be days old. A node whose share of the list is full hides what was
+    before its oldest; one with fewer tasks has told all it knows.
+    """
+    starts: dict[str, list[float]] = {}
+    counts: dict[str, int] = {}
+    for task in listed:
+        counts[task.node] = counts.get(task.node, 0) + 1
+        if task.ended_at is not None:
+            starts.setdefault(task.node, []).append(task.started_at)
+    full = [min(starts[node]) for node, count in counts.items() if count >= FULL and node in starts]
+    if full:
+        return max(full)
+    return min((start for own in starts.values() for start in own), default=max(t.started_at for t in listed))

@@ -96,6 +96,24 @@ def test_what_runs_on_a_dead_node_is_unknown() -> None:
     assert running.status == "running"  # structs that were handed out are never changed
 
 
+def test_the_list_reaches_back_as_far_as_that_of_the_busiest_node() -> None:
+    def reach(*listed: Any) -> float | None:
+        book = TaskBook()
+        book.merge(list(listed), NOW)
+        return book.oldest_known_at
+
+    def ended(age: float, node: str = "pve") -> Any:
+        return task("vzstart", "101", node=node, started_at=NOW - age, ended_at=NOW - age + 1)
+
+    stuck = task("vzdump", "107", status="running", started_at=NOW - 50000, ended_at=None, exit_text=None)
+    busy = [ended(60.0 * number, "agent") for number in range(1, 26)]
+    assert reach(ended(900), ended(7200)) == NOW - 7200
+    assert reach(ended(900), stuck) == NOW - 900, "what still runs says nothing of what has ended"
+    assert reach(stuck) == stuck.started_at
+    assert reach(ended(9000), *busy) == NOW - 1500, "what the busy node did before is not listed any more"
+    assert reach(ended(9000), *busy[:5]) == NOW - 9000
+
+
 def test_tasks_do_not_pile_up_without_end() -> None:
     book = TaskBook()
     for i in range(KEEP_MAX + 200):
