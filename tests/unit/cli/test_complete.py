@@ -23,6 +23,10 @@ def test_names_of_guests_and_nodes(served: Served) -> None:
     assert complete.tools(None, [], "look") == [("look_around", "Looks around.")]
     assert complete.approvals(None, [], "") == []
     assert ("1", "pve does not answer") in complete.incidents(None, [], "")
+    assert complete.runbooks(None, [], "zig") == [("zigbee", "Restarts the Zigbee bridge.")]
+    assert complete.conditions(None, [], "disk") == [("disk-failing", "")]
+    assert [name for name, _ in complete.targets(None, [], "ag")] == ["agent1", "agent"]
+    assert complete.levels(None, [], "3") == [("3", "act and report")]
 
 
 def test_answers_are_kept_for_ten_seconds_and_by_us_alone(served: Served) -> None:

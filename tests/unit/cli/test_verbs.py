@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from jarvis_cli import verbs
-from jarvis_cli.verbs import VERBS, Verb
+from jarvis_cli.verbs import MORE, VERBS, Verb
 from tests.unit.cli.conftest import Jarvis
 from tests.unit.cli.served import Served
 
@@ -94,3 +94,18 @@ def test_a_tool_that_the_daemon_lacks_is_one_clear_sentence(served: Served, jarv
     )
     assert jarvis("service", "list").code == 1
     assert jarvis("tool", "call", "wake_node").code == 6
+
+
+@pytest.mark.parametrize("verb", MORE, ids=[f"{verb.noun}-{verb.name}" for verb in MORE])
+def test_a_call_of_the_watchman_is_told_as_its_command(verb: Verb) -> None:
+    words = shlex.split(verbs.command_line(verb.vm, filled(verb)))
+    assert words[:3] == ["jarvis", verb.noun, verb.name]
+
+
+def test_the_undo_of_a_level_is_a_command() -> None:
+    told = verbs.command_line("set_autonomy", {"level": 2, "target": "guest:105"})
+    assert told == "jarvis autonomy set 2 --target guest:105"
+    assert verbs.command_line("unset_autonomy", {"condition": "storage-high"}) == (
+        "jarvis autonomy unset --condition storage-high"
+    )
+    assert verbs.command_line("trust_runbook", {"name": "a", "sha256": "b"}).startswith("jarvis tool call trust_")
