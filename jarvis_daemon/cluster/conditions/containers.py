@@ -6,7 +6,6 @@ from typing import Final
 
 from jarvis_daemon.cluster.conditions.picture import Picture
 from jarvis_daemon.cluster.conditions.round import Round
-from jarvis_daemon.incidents.lines import span
 from jarvis_daemon.settings import ConditionSettings
 
 CONDITION: Final = "docker-container-unhealthy"
@@ -28,10 +27,10 @@ def containers(picture: Picture, found: Round, settings: ConditionSettings) -> N
             found.report(
                 CONDITION, f"container:{host}/{one.name}", "error",
                 f"{one.name} on {host} {'restarts again and again' if loops else 'is unhealthy'}",
-                f"Docker says {one.status!r}, since {span(picture.now - one.since_at)} at least.",
+                f"Docker says: {one.status}.",
                 evidence={
                     "node": guest.node if guest is not None else host, "host": host, "container": one.name,
-                    "health": one.health, "status": one.status, "since": one.since_at,
+                    "health": one.health, "status": one.status, "since_at": one.since_at,
                 },
                 settled=f"{one.name} on {host} is well again", seen_at=source.ok_at if source else None,
             )  # fmt: skip

@@ -35,7 +35,7 @@ def disks(picture: Picture, found: Round, settings: ConditionSettings) -> None:
                 continue
             severity: Severity = "error" if bad else "warning"
             what = f"The disk {disk.device} of {name}"
-            says = [f"SMART says {disk.health}."] if bad else []
+            says = [f"SMART says {disk.health.rstrip('!.')}."] if bad else []
             if worn:
                 says.append(f"{disk.wearout_pct:g} % of its life is left.")
             found.report(

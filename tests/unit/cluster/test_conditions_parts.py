@@ -87,7 +87,7 @@ def test_an_unhealthy_container_is_an_incident_of_its_own() -> None:
     assert (one.target, one.severity, one.title) == (CONTAINER[1], "error", "grafana on management is unhealthy")
     assert one.evidence == {
         "node": "Home", "host": "management", "container": "grafana", "health": "unhealthy",
-        "status": "Up 3 days (unhealthy)", "since": NOW - 60,
+        "status": "Up 3 days (unhealthy)", "since_at": NOW - 60,
     }  # fmt: skip
     assert one.seen_at == NOW, "a reading counts once, however often it is looked at"
     assert CONTAINER[0] in found.covered
