@@ -74,7 +74,8 @@ def _note(message: Entity, now: float) -> str:
     held, attempts = str(message.get("held") or ""), int(message.get("attempts") or 0)
     parts = [held] if held else []
     if message["status"] == "queued" and attempts:
-        parts.append(f"{attempts} tries, next {clock(message.get('next_at'), now)}")
+        tries = "1 try" if attempts == 1 else f"{attempts} tries"
+        parts.append(f"{tries}, next {clock(message.get('next_at'), now)}")
     return "; ".join(parts)
 
 

@@ -22,7 +22,10 @@ from jarvis_daemon.protocol.state import (
     Incident,
     KillSwitchState,
     Node,
+    Source,
 )
+from jarvis_daemon.protocol.text import clean
+from jarvis_daemon.redact import redact
 from jarvis_daemon.store import Store
 from jarvis_daemon.store.feed import read_events
 
@@ -50,7 +53,7 @@ async def gather(
     pending = [a for a in approvals.all("approvals", Approval).values() if a.status == "pending"]
     return replace(
         found, approvals=sorted(pending, key=lambda a: a.asked_at), channels_down=dict(channels_down),
-        standing=_standing(bus), autonomy=approvals.get("autonomy", "autonomy:main", Autonomy),
+        standing=_standing(bus), blind=_blind(bus), autonomy=approvals.get("autonomy", "autonomy:main", Autonomy),
         kill=approvals.get("killswitch", "killswitch:main", KillSwitchState), audit_head=head, skipped=skipped,
     )  # fmt: skip
 
@@ -119,6 +122,19 @@ def _share(db: Database, entity: str, at: float) -> float | None:
         [entity, at, at - FRESH_S],
     ).fetchone()
     return None if row is None else float(row[0])
+
+
+def _blind(bus: Bus) -> str:
+    """Why nothing of the cluster is known now; empty while its round comes in."""
+    topic = bus.state("cluster")
+    problem = next((c.problem for c in topic.all("clusters", Cluster).values() if c.problem), None)
+    if problem is not None:
+        return redact(clean(problem)).rstrip(".")
+    rounds = [source for source in topic.all("sources", Source).values() if source.what == "resources"]
+    if not rounds:
+        return "it has not been asked yet"
+    stale = next((source for source in rounds if source.freshness != "fresh"), None)
+    return "" if stale is None else redact(clean(stale.error or "its last answer is old")).rstrip(".")
 
 
 def _standing(bus: Bus) -> str:

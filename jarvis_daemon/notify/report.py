@@ -3,14 +3,13 @@ grave."""
 
 from __future__ import annotations
 
-import textwrap
 import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from jarvis_daemon.notify.wording import WIDTH, Words
+from jarvis_daemon.notify.wording import Words, fold
 from jarvis_daemon.protocol.messages import DailyReportResult
 from jarvis_daemon.protocol.state import Approval, Autonomy, FeedEvent, Incident, KillSwitchState
 from jarvis_daemon.protocol.text import clean
@@ -58,6 +57,8 @@ class Findings:
     channels_down: dict[str, str] = field(default_factory=dict)
     standing: str = ""
     """How the cluster stands now, in a sentence."""
+    blind: str = ""
+    """Why the cluster is not seen now; empty while it is."""
     autonomy: Autonomy | None = None
     kill: KillSwitchState | None = None
     audit_head: str = ""
@@ -79,7 +80,7 @@ def write(found: Findings, words: Words) -> DailyReportResult:
     subject = words.subject(f"Daily report: {_verdict(found, needs)}")
     parts = [_opening(found, needs)]
     for heading, lines in sections.items():
-        parts.append("\n".join([heading.upper(), *(_bullet(line) for line in lines)]))
+        parts.append("\n".join([heading.upper(), *(fold(line, "  - ", "    ") for line in lines)]))
     parts.append(_farewell(found, needs))
     return DailyReportResult(subject=subject, text=words.signed("\n\n".join(parts)), sections=sections)
 
@@ -91,6 +92,8 @@ def _is_grave(found: Findings) -> bool:
 def _verdict(found: Findings, needs: Sequence[str]) -> str:
     if needs:
         return f"{_count(len(needs), 'matter')} for you"
+    if found.blind:
+        return "the cluster is not seen"
     if found.open:
         return f"{_count(len(found.open), 'fault')} open, nothing for you to do"
     return "all is well"
@@ -103,16 +106,19 @@ def _opening(found: Findings, needs: Sequence[str]) -> str:
     span = f"the last {hours:.0f} hours" if hours < 71 else f"the last {hours / 24:.0f} days"
     if needs:
         state = f"{_in_words(len(needs), 'matter')} {'wants' if len(needs) == 1 else 'want'} your attention."
+    elif found.blind:
+        state = "Whether all is well I cannot tell."
     elif found.open:
         verb = "is" if len(found.open) == 1 else "are"
         state = f"{_in_words(len(found.open), 'fault')} {verb} still open, of which you know."
     else:
         state = "All is well, and nothing wants your attention."
-    return _wrapped(f"{greeting}. My report of {span}, if I may. {state}")
+    blind = f" I do not see the cluster at present: {found.blind}." if found.blind else ""
+    return fold(f"{greeting}. My report of {span}, if I may. {state}{blind}")
 
 
 def _farewell(found: Findings, needs: Sequence[str]) -> str:
-    if _is_grave(found) or needs:
+    if _is_grave(found) or needs or found.blind or found.open:
         return "At your service."
     if found.repairs or found.opened:
         return "Everything has been put back where it belongs. At your service."
@@ -160,7 +166,7 @@ def _backups(found: Findings) -> list[str]:
     mended = [i for i in found.closed if i.condition in BACKUP_CONDITIONS]
     if mended:
         lines.append(f"{_count(len(mended), 'fault')} of backups settled since")
-    return _some(lines) or ["None has failed, and none is missing"]
+    return _some(lines) or ["No fault of backups is open"]
 
 
 def _storage(found: Findings) -> list[str]:
@@ -234,13 +240,3 @@ def _in_words(n: int, noun: str) -> str:
 
 def _safe(text: str) -> str:
     return redact(clean(text, limit=600)).rstrip(".")
-
-
-def _wrapped(text: str) -> str:
-    return textwrap.fill(text, WIDTH, break_long_words=False, break_on_hyphens=False)
-
-
-def _bullet(text: str) -> str:
-    return textwrap.fill(
-        text, WIDTH, initial_indent="  - ", subsequent_indent="    ", break_long_words=False, break_on_hyphens=False
-    )

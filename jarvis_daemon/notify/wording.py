@@ -3,6 +3,7 @@ unclean."""
 
 from __future__ import annotations
 
+import re
 import textwrap
 import time
 from collections.abc import Sequence
@@ -26,6 +27,9 @@ WIDTH: Final = 76
 STORY_MAX: Final = 60
 LISTED_MAX: Final = 500
 BODY_MAX: Final = 200_000
+_COMMAND: Final = re.compile(r"`[^`]{1,60}`")
+_GLUE: Final = "\ue000"
+"""A character that stands nowhere else (private use): a blank at which no line ends."""
 _UNREAL: Final = "SIMULATED: nothing of this is real.\n\n"
 _SIGNATURE: Final = "\n\n-- \n"
 _ENDING: Final = {
@@ -70,11 +74,11 @@ class Words:
         if number:
             shown = clean(number, limit=20)
             facts.append(("Incident", f"{shown}; `jarvis incident show {shown}`"))
-        parts = [_wrapped(_safe(event.text)), "\n".join(f"{name + ':':<10}{value}" for name, value in facts)]
+        parts = [fold(_safe(event.text)), "\n".join(f"{name + ':':<10}{value}" for name, value in facts)]
         if event.kind == "repair.escalated" and number:
             parts.append(_story(db, event, number))
         if (hint := _NEXT.get(event.kind)) is not None:
-            parts.append(_wrapped(hint))
+            parts.append(fold(hint))
         return self.subject(_about(event, title)), self.signed("\n\n".join(part for part in parts if part))
 
     def signed(self, body: str) -> str:
@@ -139,7 +143,7 @@ def _digest(lot: Sequence[Row], why: str) -> str:
     """By severity, the gravest first; within, the oldest first."""
     reports = [row for row in lot if row.kind == REPORT]
     news = [row for row in lot if row.kind != REPORT]
-    parts = [_wrapped(why)]
+    parts = [fold(why)]
     left = LISTED_MAX
     for severity, heading in _HEADING.items():
         group = [row for row in news if row.severity == severity]
@@ -187,15 +191,17 @@ def _safe(text: str) -> str:
     return redact(clean(text, limit=4000))
 
 
-def _wrapped(text: str) -> str:
-    return textwrap.fill(text, WIDTH, break_long_words=False, break_on_hyphens=False)
+def fold(text: str, first: str = "", rest: str = "") -> str:
+    """A paragraph in lines of ``WIDTH``; a command between backquotes stays in one piece: it will be copied."""
+    whole = _COMMAND.sub(lambda found: found[0].replace(" ", _GLUE), text)
+    folded = textwrap.fill(
+        whole, WIDTH, initial_indent=first, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False
+    )
+    return folded.replace(_GLUE, " ")
 
 
 def _item(when: str, text: str) -> str:
-    return textwrap.fill(
-        text, WIDTH, initial_indent=f"  {when}  ", subsequent_indent=" " * (len(when) + 4), break_long_words=False,
-        break_on_hyphens=False,
-    )  # fmt: skip
+    return fold(text, f"  {when}  ", " " * (len(when) + 4))
 
 
 def cut(text: str, limit: int) -> str:

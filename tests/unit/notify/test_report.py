@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from jarvis_daemon.notify.report import Findings, write
 from jarvis_daemon.notify.wording import Words
 from jarvis_daemon.protocol.errors import JarvisError
 from jarvis_daemon.protocol.messages import DailyReport, DailyReportResult
-from jarvis_daemon.protocol.state import Approval, Autonomy, Cluster, Guest, Incident, KillSwitchState, Node
+from jarvis_daemon.protocol.state import Approval, Autonomy, Cluster, Guest, Incident, KillSwitchState, Node, Source
 from tests.unit.notify.conftest import HEAD, MORNING, Desk, OpenDesk, mail_to
 from tests.unit.notify.post import PostOffice
 
@@ -44,8 +45,29 @@ async def repaired(desk: Desk, incident: str, status: str) -> None:
     ))  # fmt: skip
 
 
+def seen(desk: Desk, freshness: Any = "fresh", error: str | None = None) -> None:
+    """The cluster as its last round told it."""
+    source = Source(id="source:homelab/resources", what="resources", freshness=freshness, error=error)
+    desk.bus.state("cluster").apply({"sources": {source.id: source}})
+
+
+async def test_what_is_not_seen_is_not_called_well(open_desk: OpenDesk) -> None:
+    desk = await open_desk()
+    never = await report(desk)
+    assert never.subject.endswith("Daily report: the cluster is not seen")
+    assert "I do not see the cluster at present: it has not been asked yet." in " ".join(never.text.split())
+    seen(desk, "stale", "https://pve:8006 does not answer")
+    stale = await report(desk)
+    assert "at present: https://pve:8006 does not answer." in " ".join(stale.text.split())
+    for told in (never, stale):
+        text = " ".join(told.text.split())
+        assert "all is well" not in text.lower().replace("whether all is well i cannot tell", "")
+        assert "dusted" not in told.text
+
+
 async def test_a_quiet_day(open_desk: OpenDesk) -> None:
     desk = await open_desk()
+    seen(desk)
     told = await report(desk)
     assert told.subject == "[Jarvis homelab, SIMULATED] Daily report: all is well"
     assert "Good morning. My report of the last 24 hours, if I may. All is well" in " ".join(told.text.split())
@@ -103,7 +125,8 @@ async def test_a_bad_day(open_desk: OpenDesk) -> None:
     ]  # fmt: skip
     assert "dusted" not in told.text
     assert "where it belongs" not in told.text
-    assert max(len(line) for line in told.text.splitlines()) <= 100
+    assert f"`jarvis incident show {stuck}`" in told.text, "a command that can be copied stays on its line"
+    assert max(len(line) for line in told.text.splitlines()) <= 80
 
 
 async def test_storages_that_grow(open_desk: OpenDesk) -> None:
@@ -140,7 +163,7 @@ async def test_who_may_ask_for_what(open_desk: OpenDesk, post: PostOffice) -> No
             await report(desk, hours)
     await desk.bus.ask("report.daily", DailyReport(send=True), OPERATOR)
     await desk.go(2 * DAY, step=HOUR)
-    assert [s.partition("] ")[2] for s in post.subjects()] == ["Daily report: all is well"]
+    assert [s.partition("] ")[2] for s in post.subjects()] == ["Daily report: the cluster is not seen"]
 
 
 async def test_once_a_day_whoever_restarts(open_desk: OpenDesk, post: PostOffice) -> None:
