@@ -26,7 +26,7 @@ from jarvis_daemon.remediation.runbook import Step
 from jarvis_daemon.remediation.stories import Save, Stories
 from jarvis_daemon.remediation.targets import call_name
 from jarvis_daemon.remediation.words import span
-from jarvis_daemon.tools import Gate
+from jarvis_daemon.tools import Gate, Tier
 from jarvis_daemon.tools.judge import Judgement
 
 _log = logging.getLogger("jarvis.remediation")
@@ -104,6 +104,17 @@ class Carrier:
         run = self._runs.get(principal.session)
         if run is None:
             raise JarvisError("refused", "No repair is under way by that name", next="Nothing was done.")
+        case = self._engine.case(run)
+        if not plan.is_about(case, judged.target):
+            raise JarvisError(
+                "refused", f"{judged.target.name} is not what is ill", why=f"the repair is of {case.name}",
+                next="Let the step name its target by a fact, such as {guest.vmid}.",
+            )  # fmt: skip
+        if judged.target.id.startswith("node:") and judged.tier >= Tier.RED and case.runbook.scope != "node":
+            raise JarvisError(
+                "refused", f"{judged.summary}: that touches a whole node", why=f"the scope is {case.runbook.scope}",
+                next="Write `scope: node` into the runbook.",
+            )  # fmt: skip
         await self._look(run)
         if (why := self._against(self._engine.case(run), acted=run.attempt.acted)) is not None:
             raise JarvisError("refused", why.text.rstrip("."), why=f"guardrail: {why.guardrail}")
