@@ -8,6 +8,7 @@ import pytest
 
 from jarvis_daemon.protocol.errors import JarvisError
 from jarvis_daemon.protocol.spawn import spawn
+from jarvis_daemon.protocol.state import Repair
 from jarvis_daemon.remediation.facts import Opinion
 from jarvis_daemon.remediation.runbook import Step, When
 from tests.unit.remediation.ward import FOUR, OPERATOR, Ward, kept
@@ -325,7 +326,7 @@ async def run(ward: Ward, polls: int = 3) -> str:
     for _ in range(polls):
         await ward.quiet()
         await ward.poll()
-    story = await asked
+    story: Repair = await asked
     return story.status
 
 

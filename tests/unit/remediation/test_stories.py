@@ -16,9 +16,10 @@ from tests.unit.remediation.ward import Ward
 
 def repair(ward: Ward, **changes: object) -> Repair:
     now = ward.clock.now()
-    given = {
+    given: dict[str, object] = {
         "incident": "1", "condition": "guest-crashed", "target": "guest:105", "target_name": "pihole",
-        "runbook": "guest-crashed", "status": "refused", "seen": "pihole has stopped", "seen_at": now, "text": "No.",
+        "runbook": "guest-crashed", "status": "refused", "seen": "pihole has stopped", "seen_at": now,
+        "text": "No.",
     } | changes  # fmt: skip
     return msgspec.convert({"id": ""} | given, Repair)
 
