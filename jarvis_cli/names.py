@@ -65,9 +65,10 @@ def incident(incidents: Iterable[Entity], wanted: str) -> Entity:
     return _one(hits, "incident", wanted, known, "jarvis incident list --all", lambda i: str(i.get("id")))
 
 
-def target(state: State, wanted: str) -> str:
+def target(state: State, wanted: str, *, kind: str = "") -> str:
     """The entity id of what a person names: an id (``service:Home/smbd``) as it is, else a guest by vmid or name, a
-    node or a storage. Raises ``not_found`` with the nearest names, ``ambiguous`` with the ids."""
+    node or a storage; ``HOST/NAME`` where the ``kind`` of it is known. Raises ``not_found`` with the nearest names,
+    ``ambiguous`` with the ids."""
     if re.fullmatch("[a-z]+:.+", wanted):
         return wanted
     guests, nodes = list(state.get("guests", {}).values()), list(state.get("nodes", {}).values())
@@ -78,6 +79,8 @@ def target(state: State, wanted: str) -> str:
         hits = exact or _same_name(storages, wanted)
     if len(hits) == 1:
         return str(hits[0]["id"])
+    if not hits and kind and re.fullmatch("[^/]+/[^/]+", wanted):
+        return f"{kind}:{wanted}"
     shown = clean(wanted, limit=60)
     if hits:
         raise JarvisError(

@@ -8,10 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
-from jarvis_cli import admin, calling, complete, names, shapes, views
+from jarvis_cli import admin, calling, complete, runbooks, shapes, views
 from jarvis_cli.commands.trial import EXAMPLES, trial
 from jarvis_cli.group import Reading, noun
-from jarvis_cli.runbooks import WHICH, nearest_runbook, plain
+from jarvis_cli.runbooks import WHICH, plain
 from jarvis_cli.session import Session, session
 from jarvis_cli.shapes import Entity
 from jarvis_cli.state import picture
@@ -108,10 +108,8 @@ def _about(info: Entity) -> list[tuple[str, Value]]:
 
 def _shown(link: PlainClient, name: str) -> tuple[Entity, str]:
     """A runbook with its text. Raises ``not_found`` with the nearest names."""
-    try:
-        found = link.call("runbook.show", {"name": name})
-    except JarvisError as error:
-        raise nearest_runbook(link, name, error) from None
+    runbooks.find(link, name)
+    found = link.call("runbook.show", {"name": name})
     return dict(found["info"]), str(found.get("text") or "")
 
 
@@ -162,8 +160,8 @@ def run_(
     """Run it by hand now. Attempts, cool-downs and counts do not bind you; the other guardrails do."""
     run = session(ctx)
     with run.link(role="operator") as link:
-        _known(link, name)
-        args = {"runbook": name, "target": names.target(picture(link, "cluster").state, target)}
+        info = runbooks.find(link, name)
+        args = {"runbook": name, "target": runbooks.target(picture(link, "cluster").state, info, target)}
     calling.order(run, calling.Wish("run_runbook", args, dry_run=dry_run, yes=yes), command="jarvis runbook run")
 
 
@@ -207,16 +205,9 @@ def distrust(
     """Take the trust away: it asks before each step that changes something."""
     run = session(ctx)
     with run.link(role="operator") as link:
-        _known(link, name)
+        runbooks.find(link, name)
     wish = calling.Wish("distrust_runbook", {"name": name}, dry_run=dry_run)
     calling.order(run, wish, command="jarvis runbook distrust")
-
-
-def _known(link: PlainClient, name: str) -> None:
-    """Raises ``not_found`` with the nearest names."""
-    known = [str(info.get("name")) for info in link.call("runbook.list")["runbooks"]]
-    if name not in known:
-        raise nearest_runbook(link, name, JarvisError("not_found", name))
 
 
 app.command("test", cls=Reading, epilog=EXAMPLES)(trial)

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import typer
 
-from jarvis_cli import complete, names, shapes, views
-from jarvis_cli.runbooks import WHICH, nearest_runbook, plain
+from jarvis_cli import complete, runbooks, shapes, views
+from jarvis_cli.runbooks import WHICH, plain
 from jarvis_cli.session import session
 from jarvis_cli.shapes import Entity
 from jarvis_cli.state import picture
@@ -60,16 +60,14 @@ def trial(
             next="`jarvis runbook test -h` has examples.",
         )  # fmt: skip
     with run.link() as link:
+        info = runbooks.find(link, name)
         found = picture(link, "cluster")
         params: dict[str, Any] = {"name": name}
         if incident is not None:
             params["incident"] = incident.lstrip("#")
         else:
-            params["target"] = names.target(found.state, str(target))
-        try:
-            tested = link.call("runbook.test", params)
-        except JarvisError as error:
-            raise nearest_runbook(link, name, error) from None
+            params["target"] = runbooks.target(found.state, info, str(target))
+        tested = link.call("runbook.test", params)
     document = {"simulated": found.simulated, **_tested(tested)}
 
     def lines(look: Look) -> Iterator[str]:

@@ -282,7 +282,10 @@ def test_running_one_by_hand(served: Served, jarvis: Jarvis) -> None:
     assert jarvis("runbook", "run", "guest-crashed", "pihole", "--dry-run").code == 0
     assert served.watchtower.acts == []
     assert jarvis("runbook", "run", "guest-crashed", "pihole", "--yes").code == 0
-    assert served.watchtower.acts == ["run_runbook guest-crashed guest:105"]
+    assert jarvis("runbook", "run", "zigbee", "Home/zigbee2mqtt", "--yes").code == 0
+    assert served.watchtower.acts == [
+        "run_runbook guest-crashed guest:105", "run_runbook zigbee service:Home/zigbee2mqtt"
+    ]  # fmt: skip
 
 
 def test_trust_wants_the_name_typed_and_binds_the_hash(served: Served, jarvis: Jarvis) -> None:
