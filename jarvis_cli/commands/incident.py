@@ -20,7 +20,7 @@ from jarvis_daemon.protocol.plain import PlainClient
 
 app = noun("incident", "Faults: list, acknowledge, silence, maintenance.")
 
-WHICH = "Number of the incident; an open one also by its target, like pve or 103."
+WHICH = "Number of the incident; an open one also by its target, like pve, plex or 103."
 
 
 @app.command("list", cls=Reading)
@@ -80,7 +80,7 @@ def show(
     run = session(ctx)
     with run.link() as link:
         found = picture(link, "cluster", "incidents")
-        entity = names.incident(_all(link), incident)
+        entity = _find(link, _all(link), incident)
         repairs = _repairs(link, str(entity["id"]))
     now = found.now
     document = {
@@ -109,6 +109,20 @@ def _repairs(link: PlainClient, incident: str) -> list[Entity]:
             raise
         return []
     return sorted(found, key=stories.happened_at)
+
+
+def _find(link: PlainClient, incidents: list[Entity], wanted: str) -> Entity:
+    """One of ``incidents`` by its number, or an open one by its target's id or name. Raises ``not_found``."""
+    try:
+        return names.incident(incidents, wanted)
+    except JarvisError as error:
+        if error.code != "not_found" or wanted.lstrip("#").isdigit():
+            raise
+        try:
+            target = names.target(picture(link, "cluster").state, wanted)
+        except JarvisError:
+            raise error from None
+        return names.incident(incidents, target)
 
 
 def _all(link: PlainClient) -> list[Entity]:
@@ -151,7 +165,7 @@ def ack(
     """Say that you have seen it; it stays open until the fault is gone."""
     run = session(ctx)
     with run.link(role="operator") as link:
-        entity = names.incident(_open(link), incident)
+        entity = _find(link, _open(link), incident)
         link.call("incident.ack", {"id": entity["id"]})
     run.out.note(f"Incident {entity['id']} ({entity['title']}) is acknowledged.")
 
@@ -196,7 +210,7 @@ def silence(
     params: dict[str, Any] = {"duration_s": duration_s, "reason": reason, "maintenance": maintenance}
     with run.link(role="operator") as link:
         if incident is not None:
-            params["id"] = names.incident(_open(link), incident)["id"]
+            params["id"] = _find(link, _open(link), incident)["id"]
         else:
             params |= {"condition": condition or "*", "target": _target(link, target)}
         if delay_s:

@@ -26,6 +26,25 @@ def test_ack_by_number_or_target(served: Served, jarvis: Jarvis) -> None:
     assert "seen by operator:jarvis-cli" in jarvis("incident", "list").out
 
 
+def test_by_the_name_of_its_guest(served: Served, jarvis: Jarvis) -> None:
+    from jarvis_daemon.incidents.observation import Observation
+
+    fault = Observation("guest-crashed", "guest:105", "error", "pihole has stopped by itself", grace_s=0)
+
+    async def fall() -> None:
+        for _ in range(2):
+            await served.incidents.observe("cluster", [*homelab.FAULTS, fault], {"guest-crashed", "memory-high"})
+
+    served.do(fall())
+    assert "pihole has stopped by itself" in jarvis("incident", "show", "pihole").out
+    assert jarvis("incident", "ack", "pihole").code == 0
+    assert incident(served, "3").acked_at == homelab.NOW
+    said = jarvis("incident", "ack", "management")  # it is well
+    assert said.code == 6
+    assert "There is no incident 'guest:100'" in said.err
+    assert "There is no incident 'piehole'" in jarvis("incident", "ack", "piehole").err
+
+
 def test_what_is_not_open_cannot_be_acknowledged(served: Served, jarvis: Jarvis) -> None:
     said = jarvis("incident", "ack", "99")
     assert said.code == 6
