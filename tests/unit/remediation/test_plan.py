@@ -137,7 +137,7 @@ ABOUT = [
     ("guest:105", "service:agent/cron", False), ("guest:105", "storage:agent/local", False),
     ("node:agent", "node:agent", True), ("node:agent", "guest:105", False), ("node:agent", "node:pve", False),
     ("node:agent", "service:agent/cron", True), ("node:agent", "service:pve/smbd", False),
-    ("node:agent", "container:pihole/x", False),
+    ("node:agent", "container:pihole/x", False), ("node:agent", "storage:agent/local", False),
     ("service:agent/cron", "service:agent/cron", True), ("service:agent/cron", "service:agent/sshd", True),
     ("service:agent/cron", "service:pve/cron", False), ("service:agent/cron", "guest:105", False),
     ("storage:agent/local", "node:agent", True), ("storage:agent/local", "node:pve", False),

@@ -42,6 +42,7 @@ def told(text: bytes) -> list[str]:
 
 def test_the_sound_one_is_sound() -> None:
     assert told(SOUND.encode()) == []
+    assert told(SOUND.replace("[10, 30, 60]", "[30, 30, 60, 60]").encode()) == []
     assert isinstance(reading.read(SOUND.encode(), "a.yaml", registry()), Runbook)
 
 
