@@ -9,7 +9,7 @@ import fnmatch
 from collections.abc import Callable
 from typing import Final
 
-from jarvis_daemon.simulator.files import CACHE, TMP, VZ, Seen, seen_on
+from jarvis_daemon.simulator.files import CACHE, TMP, VZ, Seen
 from jarvis_daemon.simulator.nodes import Node
 from jarvis_daemon.simulator.ssh_upkeep import Answer
 from jarvis_daemon.simulator.world import World
@@ -18,11 +18,6 @@ FOLDER_BYTES: Final = 4096
 """What an empty folder takes."""
 Test = Callable[[Seen, int], bool]
 """Given a file and its depth below the folder that is searched."""
-
-
-def files_of(world: World, node: Node) -> list[Seen]:
-    names = tuple(spec.name for spec in world.inventory.storages)
-    return list(seen_on(world.disks, names, node.name))
 
 
 def _folders(files: list[Seen]) -> set[str]:
@@ -47,7 +42,7 @@ def df(world: World, node: Node, words: list[str]) -> Answer:
     path = words[-1] if words[-1].startswith("/") else "/"
     shared = (spec.name for spec in world.inventory.storages if spec.shared)
     disk = world.disk(next((name for name in shared if _inside(path, f"/mnt/pve/{name}")), "local"), node.name)
-    if disk is None or not any(_inside(folder, path) for folder in _folders(files_of(world, node))):
+    if disk is None or not any(_inside(folder, path) for folder in _folders(world.files_on(node.name))):
         return Answer(stderr=_missing("df", path), exit_code=1)
     used, total = disk.used(), disk.spec.size_bytes
     if "--output=size,used,avail" in words:
@@ -64,7 +59,7 @@ def du(world: World, node: Node, words: list[str]) -> Answer:
     """``--block-size=1``, with ``--summarize`` or ``--max-depth`` and ``--threshold``, of the paths at the end."""
     options = dict(word.partition("=")[::2] for word in words[1:] if word.startswith("--"))
     paths = [word.rstrip("/") or "/" for word in words[1:] if word.startswith("/")]
-    files = files_of(world, node)
+    files = world.files_on(node.name)
     folders, out, err = _folders(files), "", ""
     known = folders | {seen.path for seen in files}
     for path in paths:
@@ -90,7 +85,7 @@ def _depth(path: str, folder: str) -> int:
 def find(world: World, node: Node, words: list[str]) -> Answer:
     """Below one folder; prints, deletes, or hands what it finds to ``du`` or ``rm``."""
     folder, rest = words[1].rstrip("/") or "/", words[2:]
-    files = files_of(world, node)
+    files = world.files_on(node.name)
     if folder not in _folders(files):
         return Answer(stderr=f"find: '{folder}': No such file or directory\n", exit_code=1)
     try:
@@ -179,7 +174,7 @@ def _act(world: World, node: Node, found: list[Seen], action: list[str]) -> Answ
 
 def clean_packages(world: World, node: Node) -> Answer:
     """``apt-get clean``: the cache is empty afterwards, unless something holds it back."""
-    for seen in files_of(world, node):
+    for seen in world.files_on(node.name):
         if seen.path.startswith(CACHE + "/") and seen.source is not None and not node.held_back:
             seen.disk.remove(seen.source)
     return Answer()

@@ -66,6 +66,8 @@ class Disk:
     fill: Ramp | None = None
     volumes: list[Volume] = field(default_factory=list)
     files: list[File] = field(default_factory=list)
+    furnished: bool = False
+    """Its own files have been made; see ``World.files_on``."""
 
     def used(self) -> int:
         """Bytes in use now, at most the size."""

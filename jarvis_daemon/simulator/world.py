@@ -51,9 +51,6 @@ class World:
             for guest in self.guests.values() if guest.spec.name in inventory.docker
         }  # fmt: skip
         self.disks = make_disks(inventory.storages, self.timeline)
-        for name in self.nodes:
-            if (root := disk_of(self.disks, "local", name)) is not None:
-                files.furnish(root, name, seed, now)
         self.tasks = TaskTable(self.timeline)
         self.replicas = Replicas(max_age_s)
         self.wire = Wire()
@@ -113,6 +110,14 @@ class World:
 
     def disk(self, storage: str, node: str) -> Disk | None:
         return disk_of(self.disks, storage, node)
+
+    def files_on(self, node: str) -> list[files.Seen]:
+        """Every file that a command on ``node`` comes across; made when somebody looks for the first time."""
+        root = self.disk("local", node)
+        if root is not None and not root.furnished:
+            root.furnished = True
+            files.furnish(root, node, self.seed, self.timeline.started_at)
+        return list(files.seen_on(self.disks, tuple(spec.name for spec in self.inventory.storages), node))
 
     # corosync
 

@@ -57,6 +57,7 @@ async def test_a_package_cache_is_emptied_and_what_is_freed_is_told(house: NodeH
 
 async def test_old_task_logs_are_removed_and_counted(house: NodeHouse) -> None:
     files = local(house, "pve").files
+    house.lab.world.files_on("pve")  # so that they are made
     logs = sum("/UPID:" in file.path for file in files)
     plan = await house.plan("clean_task_logs", node="pve", older_than_days=100)
     assert any(text.endswith("logs of tasks cannot be read any more.") for text in plan.effects)
