@@ -24,7 +24,8 @@ from jarvis_daemon.protocol.locate import Places
 
 ENV_PREFIX = "JARVIS_"
 BACKUP_WINDOW = r"^([01]?\d|2[0-3]):[0-5]\d-([01]?\d|2[0-3]):[0-5]\d$"
-ADDRESS = r"^[^\s@<>\",;:()\[\]\\]+@[A-Za-z0-9.-]+$"
+QuietHours = Annotated[str, Field(pattern=BACKUP_WINDOW)]
+MailAddress = Annotated[str, Field(pattern=r"^[^\s@<>\",;:()\[\]\\]+@[A-Za-z0-9.-]+$")]
 NOT_SETTINGS = frozenset({"JARVIS_HOME", "JARVIS_NO_AUTOSTART", "JARVIS_APT", "JARVIS_HOST"})
 """Variables with our prefix that steer programs and are no settings."""
 
@@ -309,9 +310,9 @@ class RouteSettings(Section):
     """Least severity that is told. The end of a repair, and of what was told, is told always."""
     kinds: list[str] = []
     """Patterns of feed kinds (``incident.*``, ``repair.escalated``); without them everything of that severity."""
-    quiet: Annotated[str, Field(pattern=BACKUP_WINDOW)] | None = None
-    """``HH:MM-HH:MM`` local time in which only what is critical or escalated is told; the rest waits and comes as one
-    digest at the end."""
+    quiet: QuietHours | None = None
+    """``HH:MM-HH:MM`` local time in which only what is critical or escalated is told; the rest waits and comes as
+    one digest at the end."""
 
 
 class EmailSettings(RouteSettings):
@@ -321,9 +322,9 @@ class EmailSettings(RouteSettings):
     """The mail server."""
     port: Annotated[int, Field(ge=1, le=65535)] = 587
     """587 with STARTTLS, 25 for a relay of the house."""
-    from_address: Annotated[str, Field(pattern=ADDRESS)]
+    from_address: MailAddress
     """The sender."""
-    to: Annotated[list[Annotated[str, Field(pattern=ADDRESS)]], Field(min_length=1)]
+    to: Annotated[list[MailAddress], Field(min_length=1)]
     """Who gets it."""
     username: str | None = None
     """Where the server wants one; its password is sent over TLS only, or to this machine itself."""

@@ -21,6 +21,8 @@ from jarvis_daemon.protocol.messages import NotifyMessage
 CURSOR: Final = "notify:cursor"
 ORIGIN: Final = "notify:origin"
 READ_MAX: Final = 5000
+LOOK_BACK: Final = 5000
+"""How many messages the telling of one incident may reach back."""
 _COLUMNS: Final = "m.id, m.key, m.kind, m.severity, m.subject, m.body, m.held, m.created_at, m.attempts, m.batch"
 
 
@@ -109,9 +111,9 @@ def _row(values: Sequence[Any]) -> Row:
 def kinds_told(db: Database, channel: str, incident: str) -> set[str]:
     """Kinds of what the channel was told of an incident, or is being told."""
     found = db.execute(
-        f"select distinct m.kind {_WITH_EVENT} where m.channel = ? and m.status in ('queued', 'sent') "
-        "and json_extract(f.data, '$.incident') = ?",
-        [channel, incident],
+        f"select distinct m.kind {_WITH_EVENT} where m.channel = ? and m.status in ('queued', 'sent') "  # noqa: S608
+        "and m.id > (select coalesce(max(id), 0) from messages) - ? and json_extract(f.data, '$.incident') = ?",
+        [channel, LOOK_BACK, incident],
     )
     return {row[0] for row in found}
 
@@ -138,6 +140,17 @@ def missed(db: Database, ids: Iterable[int], next_at: float, why: str, *, keep_b
     """They did not go, and are tried again at ``next_at``; without their batch they may go otherwise then."""
     batch = "" if keep_batch else ", batch = null"
     _set(db, ids, f"attempts = attempts + 1, next_at = ?, held = ?{batch}", next_at, why)
+
+
+def leave(db: Database, channels: Iterable[str]) -> None:
+    """What waits for a channel that is not one of these will not be sent: it was taken out of the settings."""
+    known = list(channels)
+    marks = ", ".join("?" * len(known))
+    db.execute(
+        "update messages set status = 'skipped', held = 'the channel is not configured any more' "  # noqa: S608
+        f"where status = 'queued' and channel not in ({marks})",
+        known,
+    )
 
 
 def give_up(db: Database, ids: Iterable[int]) -> None:

@@ -110,6 +110,7 @@ class NotifyRoom:
         if first and self._report_due(local_day(self._clock.now())):
             today = local_day(self._clock.now()).isoformat()
             await self._store.write(lambda db: outbox.remember(db, NO_REPORT_ON, today))
+        await self._store.write(lambda db: outbox.leave(db, [channel.name for channel in channels]))
         for channel in channels:
             sender = Sender(channel, self._store, self._feed, self._clock, self._words, self._random)
             await sender.load()

@@ -24,7 +24,7 @@ from jarvis_daemon.notify.channel import Channel, NotTaken
 from jarvis_daemon.notify.choice import SAME_S, STORM_S, Choice, Moment, choose
 from jarvis_daemon.notify.hours import is_quiet
 from jarvis_daemon.notify.outbox import Row
-from jarvis_daemon.notify.wording import Words
+from jarvis_daemon.notify.wording import Words, batch_of
 from jarvis_daemon.protocol.errors import JarvisError
 from jarvis_daemon.protocol.spawn import finished, spawn
 from jarvis_daemon.protocol.state import FeedEvent
@@ -135,7 +135,7 @@ class Sender:
                 return self._retry_mono - self._clock.monotonic()
             choice = await self._choose([row for row in rows if not row.batch])
             for lot in choice.lots:
-                batch = _key_of(lot)
+                batch = batch_of(lot, self.trouble.since_at if self.trouble.failures else None)
                 ids = [row.id for row in lot]
                 await self._store.write(lambda db, i=ids, b=batch: outbox.seal(db, i, b), durable=True)  # type: ignore[misc]
                 if len(lot) > 1:
@@ -180,7 +180,7 @@ class Sender:
 
     async def _deliver(self, lot: list[Row], batch: str, *, again: bool) -> bool:
         """One parcel. False when the channel takes nothing more for now."""
-        parcel = self._words.parcel(lot, batch, self.trouble.since_at if self.trouble.failures else None)
+        parcel = self._words.parcel(lot, batch)
         try:
             note = await self.channel.send(parcel)
         except NotTaken as failed:
@@ -284,12 +284,6 @@ class Sender:
     @property
     def _key(self) -> str:
         return f"notify:channel:{self.name}"
-
-
-def _key_of(lot: list[Row]) -> str:
-    """Of the rows' numbers only: the same rows make the same parcel."""
-    first, last = lot[0].id, lot[-1].id
-    return str(first) if len(lot) == 1 else f"{first}-{last}-{len(lot)}"
 
 
 def _note(db: Database, choice: Choice) -> Any:

@@ -86,8 +86,9 @@ class Words:
         head = _UNREAL if self.simulated else ""
         return f"{head}{body}{_SIGNATURE}Jarvis, who looks after {clean(self.cluster, limit=60)}\n"
 
-    def parcel(self, lot: Sequence[Row], key: str, down_since: float | None) -> Parcel:
-        """What goes out for one row, or a digest of several. ``down_since``: since when the channel was away."""
+    def parcel(self, lot: Sequence[Row], batch: str) -> Parcel:
+        """What goes out for one row, or a digest of several; made of rows and batch only, so it never changes."""
+        key, _, why = batch.partition("|")
         gravest = max((row.severity for row in lot), key=lambda severity: RANK.get(severity, 0))
         if len(lot) == 1:
             (row,) = lot
@@ -95,7 +96,21 @@ class Words:
         counts = _counts(lot)
         told = ", ".join(f"{count} {word}" for word, count in counts)
         subject = self.subject(f"{len(lot)} messages: {told}")
-        return Parcel(key, subject, self.signed(_digest(lot, _why(lot, down_since))), gravest)
+        return Parcel(key, subject, self.signed(_digest(lot, _why(why))), gravest)
+
+
+def batch_of(lot: Sequence[Row], down_since: float | None) -> str:
+    """What a parcel of these rows is called: its key, and behind ``|`` why it is a digest. ``down_since``: since
+    when the channel was away."""
+    if len(lot) == 1:
+        return str(lot[0].id)
+    if down_since is not None:
+        why = f"down:{down_since:.0f}"
+    elif any(row.held == QUIET for row in lot):
+        why = "quiet"
+    else:
+        why = "waited" if any(row.held for row in lot) else "storm"
+    return f"{lot[0].id}-{lot[-1].id}-{len(lot)}|{why}"
 
 
 def stamp(at: float) -> str:
@@ -170,12 +185,13 @@ def _bare(body: str) -> str:
     return body.removeprefix(_UNREAL).partition(_SIGNATURE)[0]
 
 
-def _why(lot: Sequence[Row], down_since: float | None) -> str:
-    if down_since is not None:
-        return f"This could not be sent since {stamp(down_since)}, and is told now. Oldest first:"
-    if any(row.held == QUIET for row in lot):
+def _why(why: str) -> str:
+    if why.startswith("down:"):
+        since = stamp(float(why.removeprefix("down:")))
+        return f"This could not be sent since {since}, and is told now. Oldest first:"
+    if why == "quiet":
         return "This waited for the end of the quiet hours. Oldest first:"
-    return "Much happened within a minute. Oldest first:"
+    return "This had to wait. Oldest first:" if why == "waited" else "Much happened within a minute. Oldest first:"
 
 
 def _counts(lot: Sequence[Row]) -> list[tuple[str, int]]:

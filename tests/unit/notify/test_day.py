@@ -218,6 +218,21 @@ async def test_the_cursor_survives_and_history_is_not_told(open_desk: OpenDesk, 
     assert [s.partition("] ")[2] for s in post.subjects()] == ["before the kill"]
 
 
+async def test_what_waits_for_a_channel_that_is_taken_away(open_desk: OpenDesk, post: PostOffice) -> None:
+    desk = await open_desk(email=mail_to(post))
+    post.close()
+    await desk.incident("pve is unreachable")
+    await desk.go(60)
+    desk = await open_desk(desk.clock, email=mail_to(post, enabled=False))
+    assert [(m.status, m.held) for m in await desk.log()] == [
+        ("skipped", "the channel is not configured any more")
+    ]  # fmt: skip
+    post.open()
+    desk = await open_desk(desk.clock, email=mail_to(post))
+    await desk.go(HOUR)
+    assert post.mails == []
+
+
 async def test_a_clock_that_leaps_sends_no_storm_and_waits_not_for_ever(
     open_desk: OpenDesk, post: PostOffice
 ) -> None:

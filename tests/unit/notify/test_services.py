@@ -101,7 +101,8 @@ class Yard:
 
 
 @pytest.fixture
-async def yard(home: Path) -> AsyncIterator[Yard]:
+async def yard(home: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Yard]:
+    monkeypatch.setenv("JARVIS_NOTIFY__APPRISE__OTHER__URL", f"json://127.0.0.1/{SECRET}")
     yard = Yard(home, ManualClock())
     await yard.server.start()
     yield yard
