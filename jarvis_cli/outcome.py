@@ -21,6 +21,7 @@ OUTCOME: Final = (
 )  # fmt: skip
 WELL: Final = frozenset({"verified", "done", "planned"})
 TIER_TONE: Final[dict[str, Tone]] = {"green": "good", "yellow": "warn", "red": "bad", "black": "bad"}
+_SERIES: Final = frozenset({"start_at", "step_s", "values"})
 _EXIT: Final = {"denied": 5, "expired": 5, "unverified": 8, "awaiting": 7}
 _TONES: Final[dict[str, tuple[str, Tone]]] = {
     "verified": ("✔", "good"), "done": ("✔", "good"), "planned": ("·", "plain"), "unverified": ("▲", "warn"),
@@ -169,9 +170,19 @@ def _number(value: Any) -> bool:
     return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
 
 
+def _series(values: list[Any]) -> Value:
+    """A series in a few numbers: nobody reads sixty of them."""
+    known = [float(value) for value in values if _number(value) and value is not None]
+    if not known:
+        return None
+    return f"{min(known):.3g} to {max(known):.3g}, last {known[-1]:.3g}"
+
+
 def _value(name: str, value: Any) -> Value:
     if value is None or value in ("", [], {}):
         return None
+    if isinstance(value, dict) and set(value) == _SERIES:
+        return _series(value["values"])
     if isinstance(value, bool):
         return "yes" if value else "no"
     if name.endswith("_bytes") and isinstance(value, int | float):

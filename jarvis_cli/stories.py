@@ -15,7 +15,7 @@ from jarvis_cli.style import Look, Tone
 from jarvis_cli.values import clock, span
 from jarvis_daemon.protocol.text import clean
 
-RESULT_LINES: Final = 12
+RESULT_LINES: Final = 16
 """Of the evidence that a step gathered, where all of it is shown."""
 
 
@@ -67,6 +67,11 @@ def happened_at(repair: Entity) -> float:
     return float(repair.get("seen_at") or repair.get("decided_at") or 0.0)
 
 
+def in_order(repairs: Sequence[Entity]) -> list[Entity]:
+    """The oldest first."""
+    return sorted(repairs, key=lambda r: (happened_at(r), len(str(r.get("id"))), str(r.get("id"))))
+
+
 def counts(repairs: Sequence[Entity]) -> str:
     """``2 repaired, 1 refused, 1 handed over``; empty for none."""
     found = Counter(mark(repair).counted for repair in repairs)
@@ -85,6 +90,9 @@ def lines(repair: Entity, look: Look, now: float, *, full: bool = False) -> Iter
     if full:
         for step in repair.get("steps") or []:
             yield from _evidence(step, look)
+    elif repair.get("status") == "reported" and repair.get("incident"):
+        told = f"`jarvis incident show {repair['incident']}` has what was read"
+        yield from _row("next", " " * stamp, told, "faint", look)
 
 
 def _head(repair: Entity, look: Look, now: float) -> str:
@@ -179,7 +187,8 @@ def _evidence(step: dict[str, Any], look: Look) -> Iterator[str]:
         return
     yield ""
     yield "    " + look.paint(clean(str(step.get("text") or step.get("tool"))), "light")
-    found = list(result_lines(step["result"], look))
-    yield from (f"      {line}" for line in found[:RESULT_LINES])
+    narrow = Look(look.colors, look.unicode, None if look.width is None else max(20, look.width - 6))
+    found = [line.rstrip() for line in result_lines(step["result"], narrow)]
+    yield from (f"      {line}".rstrip() for line in found[:RESULT_LINES])
     if len(found) > RESULT_LINES:
         yield look.paint(f"      and {len(found) - RESULT_LINES} lines more: -o json has all of it", "faint")

@@ -96,7 +96,7 @@ def preview(
             params["since_at"] = _since(since, now)
         answer = link.call("autonomy.preview", params)
         simulated = bool(link.welcome.get("simulated"))
-    found = sorted(answer.get("would_have") or [], key=stories.happened_at)
+    found = stories.in_order(answer.get("would_have") or [])
     rows = [shapes.repair(repair) for repair in found]
     document = {
         "simulated": simulated, "level": wanted, "since_at": rfc3339(answer.get("since_at") or None),

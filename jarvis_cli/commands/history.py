@@ -54,7 +54,7 @@ def history(
         if incident is not None and not newest:
             _known(link.call("incident.list", {"limit": 1000})["incidents"], params["incident"])
     more = len(newest) > limit
-    found = sorted(newest[:limit], key=lambda repair: (stories.happened_at(repair), str(repair.get("id"))))
+    found = stories.in_order(newest[:limit])
     rows = [shapes.repair(repair) for repair in found]
     document = {"simulated": simulated, "since_at": rfc3339(since_at), "repairs": rows}
 

@@ -94,7 +94,9 @@ def show(
         if repairs:
             yield ""
             yield views.title("REPAIRS", look)
-        for repair in repairs:
+        for number, repair in enumerate(repairs):
+            if number:
+                yield ""
             yield from stories.lines(repair, look, now, full=True)
 
     show_picture(run, document, found, lines)
@@ -108,7 +110,7 @@ def _repairs(link: PlainClient, incident: str) -> list[Entity]:
         if error.code != "method_not_found":
             raise
         return []
-    return sorted(found, key=stories.happened_at)
+    return stories.in_order(found)
 
 
 def _find(link: PlainClient, incidents: list[Entity], wanted: str) -> Entity:

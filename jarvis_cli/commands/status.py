@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -20,11 +21,11 @@ from jarvis_daemon.protocol.text import clean
 app = verb()
 
 DAY_S: Final = 86400.0
-WORDS: Final = (
-    ("repaired", frozenset({"repaired"})), ("under way", frozenset({"acting", "verifying"})),
-    ("waiting for your word", frozenset({"asking"})), ("refused", frozenset({"refused", "holding"})),
-    ("handed over", frozenset({"escalated"})),
-)  # fmt: skip
+WORDS: Final = {
+    "repaired": "repaired", "acting": "under way", "verifying": "under way", "asking": "waiting for your word",
+    "refused": "refused", "holding": "held back", "escalated": "handed over", "reported": "reported",
+}  # fmt: skip
+"""Status of a repair -> the word under which it is counted."""
 
 EXAMPLES = """
 jarvis status
@@ -81,9 +82,8 @@ def _watchman(autonomy: dict[str, Any], state: State, now: float) -> str:
     if holds is not None and holds != level:
         told += f", but L{holds} holds"
     recent = [r for r in state.get("repairs", {}).values() if (r.get("ended_at") or now) >= now - DAY_S]
-    counts = [
-        f"{count} {word}" for word, statuses in WORDS if (count := sum(r.get("status") in statuses for r in recent))
-    ]
+    found = Counter(WORDS[status] for r in recent if (status := str(r.get("status"))) in WORDS)
+    counts = [f"{found[word]} {word}" for word in dict.fromkeys(WORDS.values()) if found[word]]
     return clean(f"{told} · {', '.join(counts) + ' in 24 h' if counts else 'nothing repaired in 24 h'}")
 
 

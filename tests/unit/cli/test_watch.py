@@ -90,6 +90,25 @@ def test_the_stories_of_one_incident(reading: Jarvis) -> None:
     assert json.loads(reading("incident", "show", "2", "--json").out)["repairs"] == []
 
 
+def test_what_the_reads_found_is_with_the_incident_and_short() -> None:
+    series = {"start_at": 1.0, "step_s": 60.0, "values": [None, 0.25, 0.75, None]}
+    repair = {
+        "target": "node:agent1", "status": "reported", "incident": "4", "seen": "it is hot", "seen_at": homelab.NOW,
+        "level": 3, "text": "Look at its fans.",
+        "steps": [{"tool": "get_metrics", "text": "read its load", "outcome": "done", "began_at": homelab.NOW,
+                   "result": {"rows": {"node:agent1": {"cpu": series, "none": series | {"values": [None]}}},
+                              "names": [f"disk{n}\x1b[31m" for n in range(40)]}}],
+    }  # fmt: skip
+    short = list(stories.lines(repair, Look(), homelab.NOW))
+    assert short[-1].strip() == "next                `jarvis incident show 4` has what was read"
+    full = "\n".join(stories.lines(repair, Look(width=80), homelab.NOW, full=True))
+    assert "incident show" not in full
+    assert "0.25 to 0.75, last 0.75" in full
+    assert "lines more: -o json has all of it" in full
+    assert "\x1b" not in full
+    assert max(width(line) for line in full.splitlines()) <= 80
+
+
 def test_an_incident_without_stories_and_one_that_never_was(reading: Jarvis) -> None:
     assert reading("history", "--incident", "2").out.startswith("Nothing had to be repaired.")
     said = reading("history", "--incident", "77", "-o", "json")
