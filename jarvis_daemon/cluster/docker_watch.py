@@ -56,7 +56,8 @@ def ill_containers(reply: Any, before: dict[str, IllContainer], now: float) -> l
     """Those of ``/containers/json`` that are not well; ``before``: by name what the last reading found.
 
     A container that restarted when it was last read, and runs for less than a minute, restarts still: Docker waits
-    ever longer between its tries. Raises ``cluster_refused`` for what is no list.
+    ever longer between its tries. One that was ill, and whose first check is still to come, is not known to be
+    well. Raises ``cluster_refused`` for what is no list.
     """
     if not isinstance(reply, list):
         raise JarvisError("cluster_refused", "Docker answered no list of containers")
@@ -73,6 +74,8 @@ def ill_containers(reply: Any, before: dict[str, IllContainer], now: float) -> l
             health = "restarting"
         elif state == "running" and status.endswith("(unhealthy)"):
             health = "unhealthy"
+        elif was is not None and status.endswith("(health: starting)"):
+            health = "starting"
         else:
             continue
         found.append(IllContainer(name, health, status, was.since_at if was is not None else now))

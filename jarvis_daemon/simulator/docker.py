@@ -23,6 +23,7 @@ _PATH: Final = re.compile(
 )
 UP_S: Final = 3.2 * 86400
 """For how long the containers have been running at the start."""
+FIRST_CHECK_S: Final = 5.0
 _NEVER: Final = "0001-01-01T00:00:00Z"
 
 
@@ -38,6 +39,8 @@ class Container:
     broken: bool = False
     health: Literal["healthy", "unhealthy"] | None = None
     """What its health check says; None: it has none."""
+    checked_from: float = 0.0
+    """Simulated seconds; before that its health is ``starting``."""
     incurable: bool = False
     """A restart does not make it healthy."""
     line: str = ""
@@ -93,6 +96,7 @@ class DockerHost:
             return 204, "text/plain", b""
         container.started_at = self._timeline.now
         container.state, container.exit_code = ("exited", 1) if container.broken else ("running", 0)
+        container.checked_from = self._timeline.sim + FIRST_CHECK_S
         if container.health == "unhealthy" and not container.incurable:
             container.health = "healthy"
         return 204, "text/plain", b""
@@ -111,13 +115,19 @@ class DockerHost:
             "Labels": {},
         }
 
+    def _health(self, container: Container) -> str | None:
+        if container.health is None:
+            return None
+        return "starting" if self._timeline.sim < container.checked_from else container.health
+
     def _up(self, container: Container) -> str:
         """In Docker's words: ``Up 3 days (unhealthy)``."""
-        suffix = f" ({container.health})" if container.health else ""
+        health = self._health(container)
+        suffix = "" if health is None else " (health: starting)" if health == "starting" else f" ({health})"
         return f"Up {in_words(self._timeline.now - container.started_at)}{suffix}"
 
     def _details(self, container: Container) -> dict[str, Any]:
-        up = container.state == "running"
+        up, health = container.state == "running", self._health(container)
         return {
             "Id": container.id,
             "Name": f"/{container.name}",
@@ -130,7 +140,7 @@ class DockerHost:
                 "Error": "",
                 "StartedAt": _rfc3339(container.started_at),
                 "FinishedAt": _NEVER if up else _rfc3339(self._timeline.now),
-                **({"Health": {"Status": container.health, "FailingStreak": 0}} if container.health else {}),
+                **({"Health": {"Status": health, "FailingStreak": 0}} if health else {}),
             },
             "Config": {"Image": f"{container.name}:latest", "Tty": False, "Labels": {}},
         }

@@ -23,9 +23,12 @@ def containers(picture: Picture, found: Round, settings: ConditionSettings) -> N
         source = picture.source("docker", host)
         guest = next((g for g in picture.guests.values() if host in {g.name, str(g.vmid)}), None)
         for one in picture.containers[host]:
-            loops = one.health == "restarting"
+            target, loops = f"container:{host}/{one.name}", one.health == "restarting"
+            if one.health == "starting":
+                found.skip(CONDITION, target)
+                continue
             found.report(
-                CONDITION, f"container:{host}/{one.name}", "error",
+                CONDITION, target, "error",
                 f"{one.name} on {host} {'restarts again and again' if loops else 'is unhealthy'}",
                 f"Docker says: {one.status}.",
                 evidence={

@@ -43,7 +43,7 @@ class IllContainer:
 
     name: str
     health: str
-    """``unhealthy``, or ``restarting`` again and again."""
+    """``unhealthy``, ``restarting`` again and again, or ``starting`` after it was ill: not checked yet."""
     status: str
     """Docker's own words."""
     since_at: float

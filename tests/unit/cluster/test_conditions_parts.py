@@ -60,8 +60,15 @@ def test_one_that_restarted_is_not_well_before_it_ran_for_a_minute(status: str, 
     assert read(row(status), before=before) == ([("grafana", "restarting")] if still else [])
 
 
-def test_an_unhealthy_one_is_well_as_soon_as_it_was_restarted() -> None:
-    assert read(row("Up 3 seconds (health: starting)"), before=SICK["management"]) == []
+def test_one_that_was_restarted_is_not_called_well_before_its_first_check() -> None:
+    starting = row("Up 3 seconds (health: starting)")
+    assert read(starting, before=SICK["management"]) == [("grafana", "starting")]
+    judge = Judge(SETTINGS)
+    assert CONTAINER in ill(judge, picture(containers=SICK))
+    found = judge.judge(picture(10, containers={"management": [IllContainer("grafana", "starting", "Up", NOW)]}))
+    assert CONTAINER in found.unjudged
+    assert CONTAINER not in ill(judge, picture(20, containers={"management": []}))
+    assert read(row("Up 30 seconds (healthy)"), before=[IllContainer("grafana", "starting", "Up", NOW)]) == []
 
 
 def test_since_is_when_it_was_first_seen_ill() -> None:

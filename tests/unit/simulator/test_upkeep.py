@@ -118,7 +118,9 @@ def test_a_container_is_unhealthy_until_it_is_restarted(world: World) -> None:
     assert world.faults.active()[0]["target"] == "management/grafana"
     world.advance(5)
     assert host.answer("POST", "/v1.41/containers/grafana/restart")[0] == 204
-    assert status() == "Up Less than a second (healthy)"
+    assert status() == "Up Less than a second (health: starting)"
+    world.advance(10)
+    assert status() == "Up 10 seconds (healthy)"
     assert world.faults.active() == []
     world.faults.begin("container-unhealthy", "management/grafana", {"stays": True})
     host.answer("POST", "/v1.41/containers/grafana/restart")
