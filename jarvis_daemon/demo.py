@@ -49,7 +49,8 @@ class Simulator:
             if self._clock.monotonic() > deadline:
                 raise self._failed(f"it did not serve within {START_TIMEOUT_S:g} s")
             await self._clock.sleep(0.05)
-        self._furnish(settings)
+        told = json.loads((self._places.simulator_dir / "sim.json").read_text())
+        furnish(settings, told, self._demo)
 
     async def gone(self) -> None:
         """Return when the simulator has ended."""
@@ -105,24 +106,26 @@ class Simulator:
         log = self._places.simulator_dir / "simulator.log"
         return JarvisError("unavailable", "The simulated homelab did not start", why=why, next=f"See {log}.")
 
-    def _furnish(self, settings: Settings) -> None:
-        told: dict[str, Any] = json.loads((self._places.simulator_dir / "sim.json").read_text())
-        settings.cluster = self._cluster(told)
-        settings.conditions.services = settings.conditions.services or told.get("services", {})
-        settings.docker.hosts = settings.docker.hosts or dict(told.get("docker", {}))
-        settings.docker.interval_s = self._demo.docker_interval_s
-        settings.tools.protected = settings.tools.protected or list(told.get("protected", []))
 
-    def _cluster(self, told: dict[str, Any]) -> ClusterSettings:
-        ssh = told["ssh"]
-        true_keys = ssh["known_hosts"]
-        return ClusterSettings(
-            name=told["cluster"], endpoints=told["endpoints"], token_id=told["token_id"],
-            token_secret=pydantic.SecretStr(told["token_secret"]), tls="fingerprint",
-            fingerprints=told["fingerprints"], runs_on=told["runs_on"], simulated=True,
-            poll_interval_s=self._demo.poll_interval_s, node_interval_s=self._demo.node_interval_s,
-            sensors_interval_s=self._demo.sensors_interval_s, disks_interval_s=self._demo.disks_interval_s,
-            ssh=SshSettings(
-                user=ssh["user"], key_file=ssh["key_file"], hosts=ssh["hosts"], known_hosts_file=true_keys
-            ),
-        )  # fmt: skip
+def furnish(settings: Settings, told: dict[str, Any], demo: DemoSettings) -> None:
+    """Fill ``settings`` with how to watch the homelab that ``told`` (its ``sim.json``) describes."""
+    settings.cluster = _cluster(told, demo)
+    settings.conditions.services = settings.conditions.services or told.get("services", {})
+    settings.docker.hosts = settings.docker.hosts or dict(told.get("docker", {}))
+    settings.docker.interval_s = demo.docker_interval_s
+    settings.tools.protected = settings.tools.protected or list(told.get("protected", []))
+
+
+def _cluster(told: dict[str, Any], demo: DemoSettings) -> ClusterSettings:
+    ssh = told["ssh"]
+    true_keys = ssh["known_hosts"]
+    return ClusterSettings(
+        name=told["cluster"], endpoints=told["endpoints"], token_id=told["token_id"],
+        token_secret=pydantic.SecretStr(told["token_secret"]), tls="fingerprint",
+        fingerprints=told["fingerprints"], runs_on=told["runs_on"], simulated=True,
+        poll_interval_s=demo.poll_interval_s, node_interval_s=demo.node_interval_s,
+        sensors_interval_s=demo.sensors_interval_s, disks_interval_s=demo.disks_interval_s,
+        ssh=SshSettings(
+            user=ssh["user"], key_file=ssh["key_file"], hosts=ssh["hosts"], known_hosts_file=true_keys
+        ),
+    )  # fmt: skip
