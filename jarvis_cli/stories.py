@@ -137,7 +137,8 @@ def rows_of(repair: Entity, now: float) -> Iterator[tuple[str, float | None, str
             yield label, None, f"{glyph} {check.get('guardrail')}: {against}", tone
         label = "also"
     for step in repair.get("steps") or []:
-        yield "did", step.get("began_at"), *_step(step)
+        if step.get("outcome") or repair.get("status") != "asking":  # what is asked for has not begun
+            yield "did", step.get("began_at"), *_step(step)
     if samples := repair.get("samples") or []:
         times = ", ".join(clock(at, now) or "-" for at in samples)
         many = f"{len(samples)} fresh samples show it mended" if len(samples) > 1 else "1 of 2 fresh samples"

@@ -50,6 +50,18 @@ def test_what_was_asked_for_and_done_says_nothing_against_itself() -> None:
     assert "▲ blast radius: Six this hour." in "\n".join(stories.lines(done, Look(), homelab.NOW))
 
 
+def test_what_is_asked_for_is_not_told_as_running() -> None:
+    steps = [{"tool": "get_temperatures", "text": "read every sensor", "outcome": "done", "began_at": homelab.NOW},
+             {"tool": "drain_node", "text": "move its guests", "outcome": "", "began_at": homelab.NOW}]  # fmt: skip
+    repair = {"target": "node:agent1", "status": "asking", "seen_at": homelab.NOW, "level": 3, "steps": steps,
+              "decided": "move its guests", "text": "May I move its guests away?", "approval_id": "7a7b5e"}  # fmt: skip
+    told = "\n".join(stories.lines(repair, Look(), homelab.NOW))
+    assert "✔ read every sensor: done" in told
+    assert "runs" not in told
+    assert "asks                May I move its guests away?" in told
+    assert "`jarvis approve 7a7b5e` lets it go on" in told
+
+
 def test_one_that_is_under_way_has_no_end_yet() -> None:
     repair = {
         "target": "guest:105", "status": "verifying", "seen": "it stopped", "seen_at": homelab.NOW - 20, "level": 3,
