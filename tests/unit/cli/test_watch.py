@@ -54,7 +54,8 @@ def test_what_is_asked_for_is_not_told_as_running() -> None:
     steps = [{"tool": "get_temperatures", "text": "read every sensor", "outcome": "done", "began_at": homelab.NOW},
              {"tool": "drain_node", "text": "move its guests", "outcome": "", "began_at": homelab.NOW}]  # fmt: skip
     repair = {"target": "node:agent1", "status": "asking", "seen_at": homelab.NOW, "level": 3, "steps": steps,
-              "decided": "move its guests", "text": "May I move its guests away?", "approval_id": "7a7b5e"}  # fmt: skip
+              "decided": "move its guests", "text": "May I move its guests away?",
+              "approval_id": "7a7b5e"}  # fmt: skip
     told = "\n".join(stories.lines(repair, Look(), homelab.NOW))
     assert "✔ read every sensor: done" in told
     assert "runs" not in told
