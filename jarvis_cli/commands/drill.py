@@ -22,6 +22,7 @@ app = verb()
 EXAMPLES: Final = """
 jarvis drill
 jarvis drill --minutes 240 --seed 7
+jarvis drill --power-cut
 jarvis drill --runbook guest-crashed -o json
 """
 TITLES: Final = (
@@ -39,6 +40,9 @@ def drill(
         None, "--runbook", help="Only faults that this one answers.", metavar="NAME",
         autocompletion=complete.runbooks,
     ),
+    power_cut: bool = typer.Option(
+        False, "--power-cut", help="Instead of faults at random: all nodes go down and come back one by one."
+    ),
 ) -> None:
     """Break a simulated homelab at random and watch what is repaired. Touches nothing real.
 
@@ -49,6 +53,7 @@ def drill(
     words = ["--minutes", str(minutes)]
     words += [] if seed is None else ["--seed", str(seed)]
     words += [] if runbook is None else ["--runbook", runbook]
+    words += ["--power-cut"] if power_cut else []
     told = sys.stderr.isatty() and not run.out.quiet
     with Child("drill", *words) as child:
         for line in child.progress():
@@ -74,7 +79,7 @@ def _document(report: Entity) -> Entity:
 def _lines(report: Entity, look: Look) -> Iterator[str]:
     now = _end(report)
     faults = report.get("faults") or []
-    yield views.title("BROKEN", look, f"{len(faults)} faults in {report.get('minutes')} simulated minutes")
+    yield views.title("BROKEN", look, f"{len(faults)} faults in {float(report.get('minutes') or 0):g} simulated minutes")
     for fault in faults:
         yield f"  {clock(fault.get('at'), now) or '-'}  {clean(str(fault.get('name')))}  " + clean(
             str(fault.get("target") or "")

@@ -18,7 +18,7 @@ from tests.golden import homelab, watch
 from tests.unit.cli.conftest import Jarvis
 
 REPORT: dict[str, Any] = {
-    "seed": 7, "minutes": 60,
+    "seed": 7, "minutes": 60.0,
     "faults": [{"at": watch.CRASH, "name": "guest-crash", "target": "guest:105"},
                {"at": watch.CRASH + 3600, "name": "guest-crash\x1b[2J", "target": None}],
     "repaired": [msgspec.to_builtins(watch.REPAIRED)], "refused": [msgspec.to_builtins(watch.REFUSED)],
@@ -52,11 +52,11 @@ def child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def test_what_was_broken_repaired_and_refused(child: Any, jarvis: Jarvis, home: Path) -> None:
     folder = child({"progress": "10 of 60 minutes"}, {"report": REPORT})
-    said = jarvis("drill", "--seed", "7", "--runbook", "guest-crashed")
+    said = jarvis("drill", "--seed", "7", "--runbook", "guest-crashed", "--power-cut")
     assert (said.code, said.err) == (0, "")
     assert (folder / "arguments").read_text().split() == [
         "-m", "jarvis_daemon", "admin", "drill", "--minutes", "60", "--seed", "7", "--runbook", "guest-crashed",
-        "--json",
+        "--power-cut", "--json",
     ]  # fmt: skip
     for told in ("BROKEN  2 faults in 60 simulated minutes", "02:00:00  guest-crash  guest:105", "REPAIRED  1",
                  "✔ pihole  repaired in 22 s", "ASKED FOR  none", "REFUSED  1", "dev-sandbox is locked (backup)",
