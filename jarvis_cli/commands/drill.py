@@ -79,7 +79,8 @@ def _document(report: Entity) -> Entity:
 def _lines(report: Entity, look: Look) -> Iterator[str]:
     now = _end(report)
     faults = report.get("faults") or []
-    yield views.title("BROKEN", look, f"{len(faults)} faults in {float(report.get('minutes') or 0):g} simulated minutes")
+    minutes = float(report.get("minutes") or 0)
+    yield views.title("BROKEN", look, f"{len(faults)} faults in {minutes:g} simulated minutes")
     for fault in faults:
         yield f"  {clock(fault.get('at'), now) or '-'}  {clean(str(fault.get('name')))}  " + clean(
             str(fault.get("target") or "")
