@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jarvis_daemon.protocol.errors import JarvisError
@@ -262,6 +262,7 @@ json = st.recursive(
 )  # fmt: skip
 
 
+@settings(max_examples=200, deadline=None)
 @given(json, st.text(max_size=40))
 def test_no_evidence_breaks_a_sentence_a_comparison_or_the_filling(value: Any, text: str) -> None:
     some = case(incident=fault(x=value))

@@ -7,7 +7,7 @@ from pathlib import Path
 from time import process_time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jarvis_daemon.protocol.errors import JarvisError
@@ -181,12 +181,14 @@ def test_every_declared_fact_is_one_that_can_be_looked_up() -> None:
         assert lookup(some, path) is UNKNOWN
 
 
+@settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=400))
 def test_no_bytes_break_the_reader(text: bytes) -> None:
     runbook, mistakes = reading.look(text, registry())
     assert runbook is not None or mistakes
 
 
+@settings(max_examples=200, deadline=None)
 @given(st.integers(0, len(SOUND)), st.integers(0, 20), st.text(max_size=12))
 def test_no_edit_breaks_the_reader_and_what_is_said_is_clean(at: int, cut: int, put: str) -> None:
     text = (SOUND[:at] + put + SOUND[at + cut :]).encode(errors="surrogatepass")

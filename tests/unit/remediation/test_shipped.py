@@ -145,13 +145,13 @@ FAULTS: dict[str, tuple[str, str, dict[str, Any], list[str]]] = {
     "a Docker container": (
         "docker-container-unhealthy", "container:management/grafana",
         {"node": "pve", "host": "management", "container": "grafana", "health": "unhealthy", "status": "Up",
-         "since": NOW},
+         "since_at": NOW},
         ["docker-container-unhealthy"],
     ),
     "a Docker container in a loop": (
         "docker-container-unhealthy", "container:management/grafana",
         {"node": "pve", "host": "management", "container": "grafana", "health": "restarting", "status": "Re",
-         "since": NOW},
+         "since_at": NOW},
         ["docker-container-looping"],
     ),
     "a stuck backup": ("task-stuck", UPID, TASK, ["stuck-backup"]),
