@@ -14,6 +14,7 @@ from jarvis_daemon.protocol.state import Guest, Incident, Repair
 from jarvis_daemon.remediation.facts import Case, Facts
 from jarvis_daemon.remediation.guardrails import OF_THE_TARGET, ours, stop_task
 from jarvis_daemon.remediation.runbook import Kept
+from jarvis_daemon.remediation.words import inside
 
 LOOKS: Final = 3
 """An incident would have opened by now."""
@@ -79,5 +80,5 @@ def _left_alone(facts: Facts, guest: Guest, stop: _Stop, kept: Kept) -> Repair |
     return Repair(
         id="", condition=CONDITION, target=guest.id, target_name=name, runbook=kept.runbook.name,
         status="refused", severity="info", seen=incident.title, seen_at=stop.noticed_at, checks=checks,
-        ended_at=facts.now, text=f"{name} has stopped. I leave it alone: {against.text}",
+        ended_at=facts.now, text=f"{name} has stopped. I leave it alone: {inside(against.text)}",
     )  # fmt: skip

@@ -29,7 +29,7 @@ from jarvis_daemon.remediation.run import Key, Run
 from jarvis_daemon.remediation.runbook import Kept
 from jarvis_daemon.remediation.stories import Save, Stories
 from jarvis_daemon.remediation.targets import call_name
-from jarvis_daemon.remediation.words import span, why_not
+from jarvis_daemon.remediation.words import inside, span, why_not
 from jarvis_daemon.tools import Gate
 
 _log = logging.getLogger("jarvis.remediation")
@@ -214,14 +214,14 @@ class Engine:
                 if all(plan.holds(one, case).verdict == "pass" for one in s.when)
             )  # fmt: skip
             against = why_not(decision.checks)
-            but = f" As things stand I would wait: {against}" if against else ""
+            but = f" As things stand I would wait: {inside(against)}" if against else ""
             why = f" {decision.text}" if decision.text else ""
             if why and decision.guardrail == "level":
                 why = f" I only recommend, since {decision.text}."
             how = f"`jarvis runbook run {case.runbook.name} {call_name(case)}`"
             return f"{seen} I would {steps}.{but}{why} {how} does it."
         word = {"hold": "I wait", "refuse": "I leave it alone", "hand_over": "I hand it over"}[decision.verdict]
-        return f"{seen} {word}: {decision.text}"
+        return f"{seen} {word}: {inside(decision.text)}"
 
     def _next_at(self, case: Case) -> float | None:
         left = cooling_s(case)

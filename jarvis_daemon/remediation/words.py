@@ -9,6 +9,10 @@ from jarvis_daemon.remediation import evidence
 
 FOUND_LINES = 6
 """Of a read's result, in the story."""
+OPENERS = frozenset({"A", "An", "It", "Maintenance", "No", "Nobody", "The", "There", "This", "What"})
+"""Words that begin a guardrail's sentence, and are no names."""
+DID = {"denied": "asked", "expired": "asked", "refused": "tried", "failed": "tried", "cancelled": "tried"}
+"""Of a step that was not done, by its outcome."""
 LEVELS = ("observe", "alert", "recommend", "act and report", "act silently")
 
 
@@ -38,8 +42,16 @@ def why_not(checks: list[Check]) -> str:
     return ""
 
 
+def inside(sentence: str) -> str:
+    """A sentence as it stands behind a colon: small, unless it begins with a name."""
+    first = sentence.partition(" ")[0]
+    return sentence[:1].lower() + sentence[1:] if first in OPENERS else sentence
+
+
 def story(repair: Repair) -> str:
-    """The whole of it: saw, decided, did, verified, each with its time."""
+    """The whole of it: saw, decided, did, verified, each with its time; of what was left alone, only why."""
+    if repair.decided_at is None and not repair.steps:
+        return repair.text
     parts = [f"{moment(repair.seen_at)} saw: {repair.seen.rstrip('.')}."]
     if repair.decided_at is not None and repair.decided:
         parts.append(f"{moment(repair.decided_at)} decided: {repair.decided.rstrip('.')}.")
@@ -47,7 +59,9 @@ def story(repair: Repair) -> str:
         when = moment(step.ended_at or step.began_at)
         outcome = f" ({step.outcome})" if step.outcome not in {"", "verified", "done"} else ""
         found = "; ".join(evidence.lines(step.result)[:FOUND_LINES])
-        parts.append(f"{when} did: {step.text.rstrip('.')}{outcome}{': ' + found if found else ''}.")
+        did = DID.get(step.outcome, "did")
+        parts.append(f"{when} {did}: {step.text.rstrip('.')}{outcome}{': ' + found if found else ''}.")
     if repair.samples:
-        parts.append(f"{' and '.join(moment(at) for at in repair.samples[-2:])} verified by fresh readings.")
+        at = " and ".join(dict.fromkeys(moment(one) for one in repair.samples[-2:]))
+        parts.append(f"{at} verified by two fresh readings.")
     return " ".join([repair.text, *parts]).strip()

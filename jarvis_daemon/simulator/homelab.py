@@ -6,7 +6,8 @@ In a test::
         lab.fault("node-down", "pve")
         await lab.advance(300)
 
-With ``live=False`` (the default) time passes by ``advance`` only; live, it follows the machine's clock.
+With ``live=False`` (the default) time passes by ``advance`` only; live, it follows the machine's clock. What the
+simulator itself waits for (a slow answer) is real time, or, with ``sleep=None``, the world's.
 """
 
 from __future__ import annotations
@@ -68,24 +69,31 @@ class Endpoint:
             await self.listener.start(self.certificate.context)
 
 
+PERSON_TOKEN = "root@pam!person"
+"""Of somebody who works in PVE's own interface: what they do is theirs, not Jarvis's."""
+
+
 class Homelab:
     """``folder`` (0700) gets the client's SSH key, known_hosts and, by ``write_sim_json``, what a client needs."""
 
     def __init__(
         self, inventory: Inventory, folder: Path, *, now: float | None = None, seed: int = 1, speed: float = 1.0,
         stat_interval_s: float = 10.0, max_age_s: float = 300.0, delays: Delays | None = None,
-        sleep: Sleep = asyncio.sleep, live: bool = False, ssh: bool = True,
+        sleep: Sleep | None = asyncio.sleep, live: bool = False, ssh: bool = True,
     ) -> None:  # fmt: skip
         self.folder = folder
         self.delays = delays or Delays()
-        self.sleep = sleep
+        self.sleep = sleep or self._sleep_in_world
+        self.sleeping = 0
+        """Answers that wait for the world's time to pass."""
         self.world = World(
             inventory, time.time() if now is None else now, seed=seed, speed=speed,
             stat_interval_s=stat_interval_s, max_age_s=max_age_s,
         )  # fmt: skip
         self.token_id = DAEMON_TOKEN
         self.token_secret = secrets.token_hex(16)
-        self._live = live
+        self.person_secret = secrets.token_hex(16)
+        self.live = live
         self._with_ssh = ssh
         self._ssh_ready = False
         self._endpoints: dict[str, Endpoint] = {}
@@ -109,6 +117,7 @@ class Homelab:
         """Open every port. SSH greets a moment later, when its library is loaded (``ssh_ready`` waits for it)."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.world.access.add(self.token_id, self.token_secret)
+        self.world.access.add(PERSON_TOKEN, self.person_secret)
         self._endpoints = {name: Endpoint(self, name) for name in self.world.nodes}
         if self._with_ssh:
             private, public = make_ssh_key()
@@ -120,7 +129,7 @@ class Homelab:
         await self.sync()
         if self._with_ssh:
             self._background.append(spawn(self._load_ssh(), name="load-ssh"))
-        if self._live:
+        if self.live:
             self._background.append(spawn(self._run(), name="world"))
 
     async def close(self) -> None:
@@ -191,6 +200,20 @@ class Homelab:
         self.wake()
         await self.sync()
 
+    async def _sleep_in_world(self, seconds: float) -> None:
+        passed = asyncio.Event()
+        self.world.timeline.after_real(seconds, passed.set)
+        self.sleeping += 1
+        try:
+            await passed.wait()
+        finally:
+            self.sleeping -= 1
+
+    @property
+    def busy(self) -> int:
+        """API requests that are being answered now, those that sleep left out."""
+        return sum(end.api.answering for end in self._endpoints.values()) - self.sleeping
+
     def certificate(self, name: str) -> Certificate | None:
         return self._endpoints[name].certificate if name in self._endpoints else None
 
@@ -219,9 +242,11 @@ class Homelab:
             "pid": os.getpid(), "cluster": self.world.inventory.cluster, "runs_on": self.world.inventory.runs_on,
             "services": {node.name: list(node.services) for node in self.world.inventory.nodes if node.services},
             "docker": dict.fromkeys(self.world.docker, SOCKET),
+            "containers": [f"{host}/{name}" for host, there in self.world.docker.items() for name in there.containers],
             "protected": [guest.name for guest in self.world.inventory.guests if guest.protected],
             "endpoints": list(self.endpoints.values()), "fingerprints": list(self.fingerprints.values()),
             "token_id": self.token_id, "token_secret": self.token_secret,
+            "person": {"token_id": PERSON_TOKEN, "token_secret": self.person_secret},
             "ssh": {
                 "user": "root", "key_file": str(self.folder / "id_ed25519"),
                 "hosts": {name: f"127.0.0.1:{ssh.port}" for name, ssh in self._ssh.items()},

@@ -37,7 +37,7 @@ async def test_engaged_before_the_round_nothing_is_begun_and_the_feed_says_why(w
     assert (ward.acts, await ward.audit("asked")) == ([], [])
     (line,) = await ward.told()
     assert line.kind == "repair.refused"
-    assert "The kill switch is engaged (work on the rack)." in line.text
+    assert "I leave it alone: the kill switch is engaged (work on the rack)." in line.text
     await ward.kill(False)
     await ward.poll(4)
     assert ward.story().status == "repaired"

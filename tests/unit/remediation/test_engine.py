@@ -230,7 +230,7 @@ async def test_a_refusal_is_told_once_and_the_story_goes_on_when_it_is_over(ward
     assert ward.acts == []
     (line,) = await ward.told()
     assert line.kind == "repair.refused"
-    assert "pihole has stopped by itself. I leave it alone: The cluster has no quorum." in line.text
+    assert "pihole has stopped by itself. I leave it alone: the cluster has no quorum." in line.text
     ward.cluster.quorate = True
     await ward.poll(3)
     assert ward.acts == ["start pihole"]
@@ -329,7 +329,7 @@ async def test_what_flaps_is_handed_over(ward: Ward) -> None:
     await ward.poll(5)
     assert len(ward.acts) == 2
     assert ward.story().status == "escalated"
-    assert "It came 3 times within 60 min: it flaps." in ward.story().text
+    assert "it came 3 times within 60 min: it flaps." in ward.story().text
     assert (await ward.kinds())[-1] == "escalated"
 
 
