@@ -80,8 +80,11 @@ def counts(repairs: Sequence[Entity]) -> str:
     return ", ".join(f"{found[word]} {word}" for word in words)
 
 
-def lines(repair: Entity, look: Look, now: float, *, full: bool = False) -> Iterator[str]:
-    """One story as a block; ``full``: with the evidence that its steps gathered."""
+def lines(
+    repair: Entity, look: Look, now: float, *, full: bool = False, hints: bool = True
+) -> Iterator[str]:
+    """One story as a block; ``full``: with the evidence that its steps gathered; ``hints``: with the command that
+    goes on from there."""
     yield _head(repair, look, now)
     rows = [(label, clock(at, now) or "", text, tone) for label, at, text, tone in rows_of(repair, now)]
     stamp = max((width(at) for _, at, _, _ in rows), default=0) + 2  # the date of another day is longer than a time
@@ -90,7 +93,7 @@ def lines(repair: Entity, look: Look, now: float, *, full: bool = False) -> Iter
     if full:
         for step in repair.get("steps") or []:
             yield from _evidence(step, look)
-    elif repair.get("status") == "reported" and repair.get("incident"):
+    elif hints and repair.get("status") == "reported" and repair.get("incident"):
         told = f"`jarvis incident show {repair['incident']}` has what was read"
         yield from _row("next", " " * stamp, told, "faint", look)
 

@@ -26,7 +26,7 @@ jarvis drill --power-cut
 jarvis drill --runbook guest-crashed -o json
 """
 TITLES: Final = (
-    ("repaired", "REPAIRED"), ("asked", "ASKED FOR"), ("refused", "REFUSED"), ("escalated", "HANDED OVER"),
+    ("repaired", "REPAIRED"), ("asked", "ASKED FOR"), ("refused", "LEFT ALONE"), ("escalated", "FOR A PERSON"),
 )  # fmt: skip
 """Keys of the report that hold stories, with what they are called."""
 
@@ -37,7 +37,7 @@ def drill(
     minutes: int = typer.Option(60, "--minutes", min=1, max=10_080, help="How much simulated time."),
     seed: int | None = typer.Option(None, "--seed", min=0, help="The same number breaks the same things."),
     runbook: str | None = typer.Option(
-        None, "--runbook", help="Only faults that this one answers.", metavar="NAME",
+        None, "--runbook", help="One fault that this one answers, played to its end.", metavar="NAME",
         autocompletion=complete.runbooks,
     ),
     power_cut: bool = typer.Option(
@@ -90,7 +90,7 @@ def _lines(report: Entity, look: Look) -> Iterator[str]:
         yield ""
         yield views.title(title, look, str(len(found)) if found else "none")
         for one in found:
-            yield from ("  " + line for line in stories.lines(one, _narrower(look), now))
+            yield from ("  " + line for line in stories.lines(one, _narrower(look), now, hints=False))
     if still := report.get("open") or []:
         yield ""
         yield views.title("STILL OPEN", look, str(len(still)))
@@ -107,8 +107,10 @@ def _verdict(report: Entity, look: Look) -> Iterator[str]:
         count = f"{len(violations)} act{'s' * (len(violations) != 1)} went against a guardrail."
         yield look.paint(count, "bad") + f" Seed {report.get('seed')} breaks the same again."
         return
-    sums = ", ".join(f"{len(report.get(key) or [])} {title.lower()}" for key, title in TITLES)
-    told = f"{len(report.get('faults') or [])} faults: {sums}. No act went against a guardrail."
+    found = [one for key, _ in TITLES for one in report.get(key) or []]
+    faults = len(report.get("faults") or [])
+    sums = stories.counts(found) or "nothing had to be done"
+    told = f"{faults} fault{'s' * (faults != 1)}: {sums}. No act went against a guardrail."
     yield look.paint(look.glyphs(f"{STATES['ok'][0]} {told}"), "good") + f" Seed {report.get('seed')}."
 
 

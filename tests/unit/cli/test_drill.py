@@ -59,8 +59,8 @@ def test_what_was_broken_repaired_and_refused(child: Any, jarvis: Jarvis, home: 
         "--power-cut", "--json",
     ]  # fmt: skip
     for told in ("BROKEN  2 faults in 60 simulated minutes", "02:00:00  guest-crash  guest:105", "REPAIRED  1",
-                 "✔ pihole  repaired in 22 s", "ASKED FOR  none", "REFUSED  1", "dev-sandbox is locked (backup)",
-                 "STILL OPEN  1", "✔ 2 faults: 1 repaired, 0 asked for, 1 refused, 0 handed over.",
+                 "✔ pihole  repaired in 22 s", "ASKED FOR  none", "LEFT ALONE  1", "dev-sandbox is locked (backup)",
+                 "STILL OPEN  1", "✔ 2 faults: 1 repaired, 1 refused.",
                  "No act went against a guardrail. Seed 7."):  # fmt: skip
         assert told in said.out
     assert "\x1b" not in said.out
