@@ -127,3 +127,10 @@ def test_everything_arrives_and_nothing_in_two_mails(steps: list[tuple[str, Any]
 def test_each_mood_by_itself(mood: str) -> None:
     """The walk's own parts, so that a mood which never happens is seen."""
     asyncio.run(walk([("news", 3), ("wait", 1), ("mood", mood), ("wait", 90), ("news", 7), ("wait", 700)]))
+
+
+def test_what_may_have_arrived_stays_one_parcel_through_an_outage() -> None:
+    """Taken without a word, then the server is away, then more happens."""
+    asyncio.run(walk([
+        ("mood", "lost"), ("news", 2), ("wait", 5), ("mood", "down"), ("wait", 200), ("news", 7), ("wait", 200),
+    ]))  # fmt: skip
