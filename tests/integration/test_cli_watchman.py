@@ -149,3 +149,18 @@ def test_run_by_hand_refuses_what_runs_already(house: House) -> None:
     assert said.returncode != 0
     assert "guest.status is running; it has to be stopped" in said.stderr
     assert document(house, "runbook", "test", "service-down", "Home/smbd")["target"] == "service:Home/smbd"
+
+
+@pytest.mark.slow
+def test_a_drill_of_its_own_homelab_breaks_no_guardrail(house: House) -> None:
+    before = document(house, "history")["repairs"]
+    done = house.jarvis("drill", "--runbook", "guest-crashed", "--minutes", "5", "--seed", "7", "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    report = json.loads(done.stdout)
+    assert (report["violations"], report["open"]) == ([], [])
+    assert [fault["name"] for fault in report["faults"]] == ["guest-crash"]
+    assert [repair["status"] for repair in report["repaired"]] == ["repaired"]
+    assert report["repaired"][0]["target_name"] == report["faults"][0]["target"]
+    unknown = house.jarvis("drill", "--runbook", "nope")
+    assert (unknown.returncode, unknown.stdout) == (6, "")
+    assert document(house, "history")["repairs"] == before
