@@ -51,6 +51,7 @@ _OUTCOMES: Final[dict[str, tuple[str, Tone]]] = {
     "refused": ("▲", "warn"),
     "awaiting": ("◌", "warn"), "cancelled": ("▲", "warn"), "planned": ("·", "plain"),
 }  # fmt: skip
+_DID: Final = {"denied": "asked", "expired": "asked", "refused": "tried", "failed": "tried", "cancelled": "tried"}
 _STANDING: Final = frozenset({"refused", "holding", "recommended", "asking"})
 _STOPPED: Final = _STANDING | {"escalated"}
 _TOLD_AT_THE_END: Final = frozenset({"escalated", "failed", "cancelled", "over", "reported"})
@@ -135,13 +136,13 @@ def rows_of(repair: Entity, now: float) -> Iterator[tuple[str, float | None, str
     label = "why not"
     for check in _against(repair):
         against = str(check.get("text") or check.get("verdict"))
-        if against.rstrip(".") not in f"{decided} {text}":
+        if against.rstrip(".").casefold() not in f"{decided} {text}".casefold():
             glyph, tone = VERDICTS.get(str(check.get("verdict")), ("·", "plain"))
             yield label, None, f"{glyph} {check.get('guardrail')}: {against}", tone
         label = "also"
     for step in repair.get("steps") or []:
         if step.get("outcome") or repair.get("status") != "asking":  # what is asked for has not begun
-            yield "did", step.get("began_at"), *_step(step)
+            yield _DID.get(str(step.get("outcome")), "did"), step.get("began_at"), *_step(step)
     if samples := repair.get("samples") or []:
         times = ", ".join(clock(at, now) or "-" for at in samples)
         many = f"{len(samples)} fresh samples show it mended" if len(samples) > 1 else "1 of 2 fresh samples"

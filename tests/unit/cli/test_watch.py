@@ -50,6 +50,20 @@ def test_what_was_asked_for_and_done_says_nothing_against_itself() -> None:
     assert "▲ blast radius: Six this hour." in "\n".join(stories.lines(done, Look(), homelab.NOW))
 
 
+def test_what_stood_in_the_way_is_said_once_however_it_begins() -> None:
+    repair = {
+        "target": "guest:105", "status": "refused", "seen": "pihole has stopped", "seen_at": homelab.NOW,
+        "level": 3, "text": "pihole has stopped. I leave it alone: the cluster has no quorum.",
+        "checks": [{"guardrail": "quorum", "verdict": "refuse", "text": "The cluster has no quorum."}],
+        "steps": [{"tool": "start_vm", "text": "start pihole", "outcome": "refused", "began_at": homelab.NOW},
+                  {"tool": "start_vm", "text": "start pihole", "outcome": "denied", "began_at": homelab.NOW}],
+    }  # fmt: skip
+    told = "\n".join(stories.lines(repair, Look(), homelab.NOW))
+    assert told.lower().count("the cluster has no quorum") == 1
+    assert "tried     08:00:00  ▲ start pihole: refused" in told
+    assert "asked     08:00:00  ✖ start pihole: denied" in told
+
+
 def test_what_is_asked_for_is_not_told_as_running() -> None:
     steps = [{"tool": "get_temperatures", "text": "read every sensor", "outcome": "done", "began_at": homelab.NOW},
              {"tool": "drain_node", "text": "move its guests", "outcome": "", "began_at": homelab.NOW}]  # fmt: skip
