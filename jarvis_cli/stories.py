@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
-from jarvis_cli.cells import fold, pad, width
+from jarvis_cli.cells import fit, fold, pad, width
 from jarvis_cli.shapes import Entity
 from jarvis_cli.style import Look, Tone
 from jarvis_cli.values import clock, span
@@ -81,9 +81,7 @@ def counts(repairs: Sequence[Entity]) -> str:
     return ", ".join(f"{found[word]} {word}" for word in words)
 
 
-def lines(
-    repair: Entity, look: Look, now: float, *, full: bool = False, hints: bool = True
-) -> Iterator[str]:
+def lines(repair: Entity, look: Look, now: float, *, full: bool = False, hints: bool = True) -> Iterator[str]:
     """One story as a block; ``full``: with the evidence that its steps gathered; ``hints``: with the command that
     goes on from there."""
     yield _head(repair, look, now)
@@ -107,18 +105,18 @@ def _head(repair: Entity, look: Look, now: float) -> str:
         word += f" in {span(round(repair['ended_at'] - happened_at(repair)))}"
     attempt = repair.get("attempt") or 0
     by = str(repair.get("by") or "watchman")
+    condition, runbook = str(repair.get("condition") or ""), str(repair.get("runbook") or "")
     tail = [
-        str(repair.get("condition") or ""), f"runbook {repair['runbook']}" if repair.get("runbook") else "",
+        condition, f"runbook {runbook}" if runbook not in {"", condition} else "",
         f"L{repair.get('level')}", f"attempt {attempt}" if attempt > 1 else "",
         f"by {by}" if by != "watchman" else "", f"incident {repair['incident']}" if repair.get("incident") else "",
     ]  # fmt: skip
-    parts = [
-        look.paint(clock(happened_at(repair) or None, now) or "-", "faint"),
-        look.paint(look.glyphs(f"{told.glyph} "), told.tone) + look.paint(name, "bold"),
-        look.paint(word, told.tone),
-        look.paint(look.glyphs(" · ").join(clean(part) for part in tail if part), "faint"),
-    ]
-    return "  ".join(parts)
+    at, glyph = clock(happened_at(repair) or None, now) or "-", look.glyphs(told.glyph)
+    rest = look.glyphs(" · ").join(clean(part) for part in tail if part)
+    if look.width is not None:
+        rest = fit(rest, max(0, look.width - width(f"{at}  {glyph} {name}  {word}  ")), ellipsis=look.glyphs("…"))
+    head = f"{look.paint(at, 'faint')}  {look.paint(glyph, told.tone)} {look.paint(name, 'bold')}"
+    return f"{head}  {look.paint(word, told.tone)}  {look.paint(rest, 'faint')}".rstrip()
 
 
 def rows_of(repair: Entity, now: float) -> Iterator[tuple[str, float | None, str, Tone]]:
