@@ -10,6 +10,8 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any, Final
 
+import msgspec
+
 from jarvis_daemon.cluster.inventory import Inventory
 from jarvis_daemon.cluster.quorum import Opinion
 from jarvis_daemon.cluster.scene import Scene
@@ -85,7 +87,8 @@ def _target_differs(scene: Scene, status: StatusReply, resources: Resources, tar
     there = Inventory(scene.cluster.name)
     there.guests.ha = scene.inventory.guests.ha
     there.merge_status(status)
-    there.merge_resources(resources, scene.clock.now())
+    own = [row for row in resources.guests if target == f"guest:{row.vmid}"]  # there may be thousands of others
+    there.merge_resources(msgspec.structs.replace(resources, guests=own, storages=[]), scene.clock.now())
     if kind == "node":
         ours, theirs = scene.inventory.nodes.entities.get(target), there.nodes.entities.get(target)
         if ours is None or theirs is None:

@@ -129,7 +129,9 @@ async def test_a_jumping_wall_clock_ages_nothing_and_stops_nothing(begin: Begin,
 async def test_the_budget_of_calls_is_kept(begin: Begin, lab: SimulatedHomelab) -> None:
     """20 a minute and 2 per node and minute, at ten seconds a beat: so many per beat here."""
     watched = await begin()
-    watched.settings.cluster.node_interval_s = 6 * BEAT_S  # type: ignore[union-attr]
+    assert watched.settings.cluster is not None
+    watched.settings.cluster.node_interval_s = 6 * BEAT_S
+    watched.settings.cluster.disks_interval_s = 360 * BEAT_S
     px = watched.room.scene.px
     await watched.until(lambda: getattr(watched.sources.get("source:homelab/backups"), "ok_at", None))
     await watched.clock.sleep(12 * BEAT_S)  # the start has its own, bounded number of calls
