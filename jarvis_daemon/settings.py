@@ -3,6 +3,7 @@
 Every field has its docstring below it; ``jarvis config show --origin`` tells where each value came from.
 An unknown key is an error that names the nearest known one. Secrets never stand in the file: a
 ``*_file`` names a file (0600, relative to the config folder), the environment or a credential gives it.
+Long for a file of ours, since the page of settings is written from it, section by section.
 """
 
 from __future__ import annotations

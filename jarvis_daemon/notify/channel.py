@@ -1,9 +1,9 @@
 """What a channel is: something that takes a parcel, or says why not.
 
-    NotTaken                    has ``how`` and a ``JarvisError``
-      down                      nothing was taken, and nothing else will be now: the server is away, or refuses us
-      rejected                  this parcel is not wanted; another one may be
-      unknown                   the link broke after the last byte: it may have arrived
+NotTaken                    has ``how`` and a ``JarvisError``
+  down                      nothing was taken, and nothing else will be now: the server is away, or refuses us
+  rejected                  this parcel is not wanted; another one may be
+  unknown                   the link broke after the last byte: it may have arrived
 """
 
 from __future__ import annotations

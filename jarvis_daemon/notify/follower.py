@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Final
 
@@ -13,6 +14,7 @@ from jarvis_daemon.notify.routes import is_wanted
 from jarvis_daemon.notify.wording import Words
 from jarvis_daemon.store.feed import last_seq, read_events
 
+_log = logging.getLogger("jarvis.notify")
 AT_ONCE: Final = 200
 
 
@@ -36,7 +38,11 @@ def follow(db: Database, routes: Mapping[str, Route], words: Words, now: float) 
         wanted = [name for name, route in routes.items() if is_wanted(db, name, route, event)]
         if not wanted:
             continue
-        subject, body = words.message(db, event)
+        try:
+            subject, body = words.message(db, event)
+        except Exception:  # a damaged row must not keep anybody from being told of this, or of what comes after
+            _log.exception("not worded", extra={"data": {"event": event.seq, "kind": event.kind}})
+            subject, body = words.plainly(event)
         for name in wanted:
             outbox.insert(
                 db, name, f"feed:{event.seq}", kind=event.kind, severity=event.severity, subject=subject, body=body,

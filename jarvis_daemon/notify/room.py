@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import random as random_
 import secrets
 from collections.abc import Awaitable, Callable
@@ -19,7 +18,7 @@ from jarvis_daemon.notify import findings, follower, outbox, report
 from jarvis_daemon.notify.channel import Channel, NotTaken, Parcel
 from jarvis_daemon.notify.choice import REPORT
 from jarvis_daemon.notify.hours import local_day, moment_of
-from jarvis_daemon.notify.sender import Sender
+from jarvis_daemon.notify.sender import Sender, log_failure
 from jarvis_daemon.notify.services import AppriseLink, Push
 from jarvis_daemon.notify.smtp import Mail
 from jarvis_daemon.notify.wording import Words
@@ -34,7 +33,6 @@ from jarvis_daemon.supervisor import Supervisor
 from jarvis_daemon.tools import Act, Registry, Target, Tier, ToolSpec
 from jarvis_daemon.tools.spec import Args, Output
 
-_log = logging.getLogger("jarvis.notify")
 LOOK_AT_CLOCK_S: Final = 30.0
 SWEEP_S: Final = 3600.0
 STORE_AGAIN_S: Final = 10.0
@@ -134,8 +132,8 @@ class NotifyRoom:
             self._news.clear()
             try:
                 await self.follow()
-            except JarvisError as error:  # the store: the cursor stayed where it was
-                _log.error("the feed is not followed", extra={"data": {"why": error.sentence()}})
+            except Exception as error:  # mostly the store: the cursor stayed where it was
+                log_failure("the feed is not followed", error)
                 await self._clock.sleep(STORE_AGAIN_S)
                 continue
             await self._news.wait()
@@ -146,7 +144,8 @@ class NotifyRoom:
         while True:
             now = self._clock.now()
             count = await self._store.write(
-                lambda db, at=now: follower.follow(db, routes, self._words, at), durable=True  # type: ignore[misc]
+                lambda db, at=now: follower.follow(db, routes, self._words, at),
+                durable=True,  # type: ignore[misc]
             )
             if not count:
                 return
@@ -164,8 +163,8 @@ class NotifyRoom:
                     since_sweep = 0.0
                     limit = self._clock.now() - self._keep_s
                     await self._store.write(lambda db, at=limit: outbox.sweep(db, at))  # type: ignore[misc]
-            except JarvisError as error:
-                _log.error("no report", extra={"data": {"why": error.sentence()}})
+            except Exception as error:  # it is due still, and tried again
+                log_failure("no report", error)
             since_sweep += LOOK_AT_CLOCK_S
             await self._clock.sleep(LOOK_AT_CLOCK_S)
 

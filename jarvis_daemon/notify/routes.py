@@ -12,6 +12,7 @@ from jarvis_daemon.notify.channel import Route
 from jarvis_daemon.protocol.state import FeedEvent
 
 RANK: Final = {"info": 0, "ok": 0, "warning": 1, "error": 2, "critical": 3}
+ESCALATED: Final = "repair.escalated"
 REGULAR: Final = frozenset({"heartbeat", "storage.check"})
 """Lines that come by the clock: what is new in them has a line of its own."""
 ENDS: Final = frozenset({
@@ -24,7 +25,7 @@ STORIES: Final = frozenset({
     "repair.reported", "repair.cancelled", "repair.asking",
 })  # fmt: skip
 """What is told of repairs whatever its severity."""
-FOR_A_PERSON: Final = frozenset({"repair.escalated", "repair.asking"})
+FOR_A_PERSON: Final = frozenset({ESCALATED, "repair.asking"})
 """Told even where repairs are silent: they wait for somebody."""
 LOOK_BACK: Final = 20_000
 """How many events of the feed a story may reach back."""
@@ -32,7 +33,7 @@ LOOK_BACK: Final = 20_000
 
 def is_urgent(kind: str, severity: str) -> bool:
     """What a person is woken for."""
-    return severity == "critical" or kind == "repair.escalated"
+    return severity == "critical" or kind == ESCALATED
 
 
 def is_wanted(db: Database, channel: str, route: Route, event: FeedEvent) -> bool:

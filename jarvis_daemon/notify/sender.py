@@ -111,8 +111,8 @@ class Sender:
             self._news.clear()
             try:
                 wait_s = await self.round()
-            except JarvisError as error:  # the store: what was not saved was not done
-                _log.error("round failed", extra={"data": {"channel": self.name, "why": error.sentence()}})
+            except Exception as error:  # mostly the store: what was not saved was not done, and is done again
+                log_failure("round failed", error, channel=self.name)
                 wait_s = RETRY_FIRST_S
             await self._rest(wait_s)
 
@@ -284,6 +284,13 @@ class Sender:
     @property
     def _key(self) -> str:
         return f"notify:channel:{self.name}"
+
+
+def log_failure(what: str, error: Exception, **data: str) -> None:
+    """An error of ours in a sentence, any other one with its trace."""
+    ours = isinstance(error, JarvisError)
+    why = error.sentence() if isinstance(error, JarvisError) else repr(error)
+    _log.error(what, exc_info=None if ours else error, extra={"data": {**data, "why": why}})
 
 
 def _note(db: Database, choice: Choice) -> Any:

@@ -53,9 +53,7 @@ class Mail:
         """Hand it to the server. Answers which addresses it refused, mostly none. Raises ``NotTaken``."""
         try:
             check_host(self._settings.host, simulated=self._simulated)
-            password = secret(
-                self._places, self._settings.password, self._settings.password_file, "notify-email"
-            )
+            password = secret(self._places, self._settings.password, self._settings.password_file, "notify-email")
             delivery = Delivery(self._settings, self._context(), password)
         except JarvisError as error:
             raise NotTaken("down", error) from None

@@ -16,7 +16,7 @@ from jarvis_daemon.incidents import rows as incident_rows
 from jarvis_daemon.notify.channel import Parcel
 from jarvis_daemon.notify.choice import QUIET, REPORT
 from jarvis_daemon.notify.outbox import Row
-from jarvis_daemon.notify.routes import LOOK_BACK, RANK
+from jarvis_daemon.notify.routes import ESCALATED, LOOK_BACK, RANK
 from jarvis_daemon.protocol.state import FeedEvent
 from jarvis_daemon.protocol.text import clean, clean_block
 from jarvis_daemon.redact import redact
@@ -43,7 +43,7 @@ _HEADING: Final = {
 _NEXT: Final = {
     "repair.asking": "`jarvis approvals` shows what waits, `jarvis approve ID` lets it run.",
     "repair.recommended": "`jarvis history` has the whole story; `jarvis runbook run` does it.",
-    "repair.escalated": "`jarvis history` has each step and each guardrail's verdict.",
+    ESCALATED: "`jarvis history` has each step and each guardrail's verdict.",
     "kill": "`jarvis unkill` lets Jarvis act again.",
     "notify.failed": "`jarvis notify test` tries it, `jarvis notify log` shows what waits.",
 }  # fmt: skip
@@ -75,11 +75,16 @@ class Words:
             shown = clean(number, limit=20)
             facts.append(("Incident", f"{shown}; `jarvis incident show {shown}`"))
         parts = [fold(_safe(event.text)), "\n".join(f"{name + ':':<10}{value}" for name, value in facts)]
-        if event.kind == "repair.escalated" and number:
+        if event.kind == ESCALATED and number:
             parts.append(_story(db, event, number))
         if (hint := _NEXT.get(event.kind)) is not None:
             parts.append(fold(hint))
         return self.subject(_about(event, title)), self.signed("\n\n".join(part for part in parts if part))
+
+    def plainly(self, event: FeedEvent) -> tuple[str, str]:
+        """As ``message``, of the event's text only."""
+        text = _safe(event.text)
+        return self.subject(_first_sentence(text)), self.signed(fold(text))
 
     def signed(self, body: str) -> str:
         """A body with its end; SIMULATED where a person could take it for real."""
@@ -155,10 +160,14 @@ def _story(db: Database, event: FeedEvent, number: str) -> str:
 
 
 def _digest(lot: Sequence[Row], why: str) -> str:
-    """By severity, the gravest first; within, the oldest first."""
+    """What waits for a person first and in full; the rest by severity, and within by age."""
     reports = [row for row in lot if row.kind == REPORT]
-    news = [row for row in lot if row.kind != REPORT]
+    needed = [row for row in lot if row.kind == ESCALATED]
+    news = [row for row in lot if row.kind not in {REPORT, ESCALATED}]
     parts = [fold(why)]
+    if needed:
+        parts.append(f"A PERSON IS NEEDED ({len(needed)})")
+        parts += [textwrap.indent(_bare(row.body), "  ") for row in needed]
     left = LISTED_MAX
     for severity, heading in _HEADING.items():
         group = [row for row in news if row.severity == severity]
@@ -199,8 +208,10 @@ def _counts(lot: Sequence[Row]) -> list[tuple[str, int]]:
         "critical": ("critical", "critical"), "error": ("error", "errors"), "warning": ("warning", "warnings"),
         "ok": ("settled", "settled"), "info": ("for information", "for information"),
     }  # fmt: skip
-    counted = [(severity, sum(row.severity == severity for row in lot)) for severity in _HEADING]
-    return [(words[severity][count > 1], count) for severity, count in counted if count]
+    needed = sum(row.kind == ESCALATED for row in lot)
+    rest = [row.severity for row in lot if row.kind != ESCALATED]
+    counted = [(words[severity][rest.count(severity) > 1], rest.count(severity)) for severity in _HEADING]
+    return [(word, count) for word, count in [("for a person", needed), *counted] if count]
 
 
 def _safe(text: str) -> str:

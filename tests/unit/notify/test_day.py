@@ -33,9 +33,7 @@ async def test_a_message_goes_at_once_and_once(open_desk: OpenDesk, post: PostOf
     assert (message.status, message.attempts, message.held) == ("sent", 1, "")
 
 
-async def test_a_day_without_mail_loses_nothing_and_sends_one_digest(
-    open_desk: OpenDesk, post: PostOffice
-) -> None:
+async def test_a_day_without_mail_loses_nothing_and_sends_one_digest(open_desk: OpenDesk, post: PostOffice) -> None:
     """The server is really away: connections are refused for 24 hours, while a daemon restarts twice."""
     desk = await open_desk(email=mail_to(post, report=True), report_at="07:00")
     post.close()

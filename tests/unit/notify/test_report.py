@@ -32,9 +32,7 @@ async def report(desk: Desk, hours: float = 24.0) -> DailyReportResult:
 async def measured(desk: Desk, storage: str, days_ago: float, share: float) -> None:
     at = int((desk.clock.now() - days_ago * DAY) // 3600) * 3600
     row = ["homelab", storage, "used", "hour", at, 60, 60 * share, share, share]
-    await desk.store.write(
-        lambda db: db.execute("insert into metrics values (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
-    )
+    await desk.store.write(lambda db: db.execute("insert into metrics values (?, ?, ?, ?, ?, ?, ?, ?, ?)", row))
 
 
 async def repaired(desk: Desk, incident: str, status: str) -> None:

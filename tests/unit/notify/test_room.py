@@ -100,6 +100,35 @@ async def test_an_escalation_tells_the_whole_story(open_desk: OpenDesk, post: Po
     assert other != number
 
 
+async def test_an_escalation_keeps_its_story_in_a_digest(open_desk: OpenDesk, post: PostOffice) -> None:
+    desk = await open_desk(email=mail_to(post))
+    post.close()
+    number = await desk.incident("pihole has stopped by itself")
+    await desk.go(60)
+    await repair(desk, "begun", "Attempt 1: I start pihole.", number, "info")
+    await repair(desk, "escalated", "Three attempts did not help.", number, "error")
+    await desk.go(60)
+    post.open()
+    await desk.go(3600)
+    assert heads(post) == ["2 messages: 1 for a person, 1 error"]
+    text = post.text()
+    places = [text.index(part) for part in ("A PERSON IS NEEDED (1)", "Attempt 1: I start pihole.", "ERRORS (1)")]
+    assert places == sorted(places)
+
+
+async def test_an_event_that_cannot_be_worded_stops_nothing(
+    open_desk: OpenDesk, post: PostOffice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its incident's row is damaged: it is told plainly, and what comes after it too."""
+    desk = await open_desk(email=mail_to(post))
+    number = await desk.incident("pihole has stopped by itself")
+    await desk.store.write(lambda db: db.execute("update incidents set body = 'no json' where id = ?", [number]))
+    await desk.tell("node.odd", "pve is odd.", "error", "node:pve")
+    await desk.go(10)
+    assert heads(post) == ["pihole has stopped by itself", "pve is odd"]
+    assert "It was up for 3 d." in post.text(0)
+
+
 UNWANTED = [
     ("heartbeat", "4 nodes online. Open: something.", "critical", {}),
     ("storage.check", "Storages: tank 95 %.", "warning", {}),
@@ -208,9 +237,7 @@ async def test_nobody_to_tell(open_desk: OpenDesk) -> None:
         await desk.bus.ask("report.daily", DailyReport(send=True), OPERATOR)
 
 
-async def test_a_mail_that_is_not_wanted_does_not_hold_up_the_others(
-    open_desk: OpenDesk, post: PostOffice
-) -> None:
+async def test_a_mail_that_is_not_wanted_does_not_hold_up_the_others(open_desk: OpenDesk, post: PostOffice) -> None:
     desk = await open_desk(email=mail_to(post))
     answers = iter(["554 smells of spam"])
     post.on_data = lambda: next(answers, None)
@@ -225,9 +252,7 @@ async def test_a_mail_that_is_not_wanted_does_not_hold_up_the_others(
     assert heads(post) == ["pihole has stopped", "cheap pills has stopped"]
 
 
-async def test_what_may_have_arrived_is_not_put_into_another_parcel(
-    open_desk: OpenDesk, post: PostOffice
-) -> None:
+async def test_what_may_have_arrived_is_not_put_into_another_parcel(open_desk: OpenDesk, post: PostOffice) -> None:
     """The server did not say whether it took it; meanwhile more happened."""
     desk = await open_desk(email=mail_to(post))
     post.on_data = lambda: "999 what"  # no reply that anybody understands

@@ -214,6 +214,7 @@ async def test_bad_days(tmp_path: Path, answers: dict[str, str], how: str | None
 
 async def test_a_server_that_drips_is_cut_off_at_the_deadline(tmp_path: Path) -> None:
     """Each byte comes in time, the whole never."""
+
     async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while True:
