@@ -94,6 +94,8 @@ async def test_a_lost_quorum_is_agreed_upon_and_a_doubted_one_is_not(house: Node
 
 async def test_without_another_endpoint_there_is_no_second_look(house: NodeHouse) -> None:
     scene = house.room.scene
+    home = house.lab.endpoints["Home"]
+    await house.until(lambda: scene.px.answered_by("cluster_resources") == home)
     others = [node for node in house.lab.world.nodes if node != "Home"]
     for node in others:
         await house.lab.fault("api-truncated", node)
