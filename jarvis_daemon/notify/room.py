@@ -7,6 +7,7 @@ import random as random_
 import secrets
 from collections.abc import Awaitable, Callable
 from datetime import date
+from functools import partial
 from typing import Annotated, Any, Final
 
 from msgspec import Meta
@@ -142,12 +143,8 @@ class NotifyRoom:
         """Queue what happened since. Raises ``store_failed``."""
         routes = {name: sender.channel.route for name, sender in self.senders.items()}
         while True:
-            now = self._clock.now()
-            count = await self._store.write(
-                lambda db, at=now: follower.follow(db, routes, self._words, at),
-                durable=True,  # type: ignore[misc]
-            )
-            if not count:
+            step = partial(follower.follow, routes=routes, words=self._words, now=self._clock.now())
+            if not await self._store.write(step, durable=True):
                 return
             for sender in self.senders.values():
                 sender.wake()
@@ -162,7 +159,7 @@ class NotifyRoom:
                 if since_sweep >= SWEEP_S:
                     since_sweep = 0.0
                     limit = self._clock.now() - self._keep_s
-                    await self._store.write(lambda db, at=limit: outbox.sweep(db, at))  # type: ignore[misc]
+                    await self._store.write(partial(outbox.sweep, older_than=limit))
             except Exception as error:  # it is due still, and tried again
                 log_failure("no report", error)
             since_sweep += LOOK_AT_CLOCK_S

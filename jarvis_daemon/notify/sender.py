@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -137,7 +138,7 @@ class Sender:
             for lot in choice.lots:
                 batch = batch_of(lot, self.trouble.since_at if self.trouble.failures else None)
                 ids = [row.id for row in lot]
-                await self._store.write(lambda db, i=ids, b=batch: outbox.seal(db, i, b), durable=True)  # type: ignore[misc]
+                await self._store.write(partial(outbox.seal, ids=ids, batch=batch), durable=True)
                 if len(lot) > 1:
                     self._last_digest = self._clock.monotonic()
                 if not await self._deliver(lot, batch, again=False):
