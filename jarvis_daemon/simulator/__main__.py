@@ -24,6 +24,10 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--auth-delay", type=float, default=3.0, help="seconds until a wrong token is told")
     parser.add_argument("--proxy-timeout", type=float, default=30.0, help="seconds until a silent node is given up")
     parser.add_argument("--linger", type=float, default=60.0, help="seconds to live after the last attached daemon")
+    parser.add_argument(
+        "--clock", choices=["live", "manual"], default="live", help="manual: time passes by command"
+    )
+    parser.add_argument("--now", type=float, help="Unix seconds at which a manual clock begins")
     return parser
 
 
@@ -45,6 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         folder=given.dir.absolute(), control=given.control.absolute(), nodes=given.nodes, guests=given.guests,
         speed=given.speed, seed=given.seed, stat_interval_s=given.stat_interval, auth_delay_s=given.auth_delay,
         proxy_timeout_s=given.proxy_timeout, linger_s=given.linger,
+        manual=given.clock == "manual", now=given.now if given.clock == "manual" else None,
     )  # fmt: skip
     return serve(options)
 

@@ -14,9 +14,11 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final
 
+from jarvis_daemon.simulator import person
 from jarvis_daemon.simulator.errors import ControlError
 from jarvis_daemon.simulator.homelab import Homelab
 from jarvis_daemon.simulator.spawn import spawn
+from jarvis_daemon.simulator.truth import truth
 
 Command = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
 LINE_MAX: Final = 64 * 1024
@@ -38,6 +40,7 @@ class Control:
         self._commands: dict[str, Command] = {
             "status": self._status, "faults": self._faults, "fault": self._fault, "heal": self._heal,
             "speed": self._speed, "world": self._world, "stop": self._stop,
+            "advance": self._advance, "truth": self._truth, "busy": self._busy, "person": self._person,
         }  # fmt: skip
 
     async def start(self) -> None:
@@ -168,6 +171,29 @@ class Control:
             "storages": {ident: {"used": disk.used(), "size": disk.spec.size_bytes}
                          for ident, disk in world.disks.items()},
         }  # fmt: skip
+
+    async def _advance(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Let time pass, where the clock is manual; answers the truth then."""
+        seconds = request.get("seconds")
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds <= 86400:
+            raise ControlError("bad_request", "seconds is a number from 0 to 86400")
+        if self._lab.live:
+            raise ControlError("bad_request", "Time passes by itself here", "Start it with --clock manual")
+        await self._lab.advance(float(seconds))
+        return {"truth": truth(self._lab.world)}
+
+    async def _truth(self, request: dict[str, Any]) -> dict[str, Any]:
+        """What is really so: not what the API tells."""
+        return {"truth": truth(self._lab.world)}
+
+    async def _busy(self, request: dict[str, Any]) -> dict[str, Any]:
+        return {"busy": self._lab.busy, "sleeping": self._lab.sleeping}
+
+    async def _person(self, request: dict[str, Any]) -> dict[str, Any]:
+        """What a person does in PVE's own interface, or at the machine: see ``person.ACTS``."""
+        person.do(self._lab.world, str(request.get("act")), str(request.get("target")))
+        await self._lab.sync()
+        return {"truth": truth(self._lab.world)}
 
     async def _stop(self, request: dict[str, Any]) -> dict[str, Any]:
         asyncio.get_running_loop().call_later(0.05, self.finished.set)

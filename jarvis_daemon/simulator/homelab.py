@@ -242,7 +242,7 @@ class Homelab:
             "pid": os.getpid(), "cluster": self.world.inventory.cluster, "runs_on": self.world.inventory.runs_on,
             "services": {node.name: list(node.services) for node in self.world.inventory.nodes if node.services},
             "docker": dict.fromkeys(self.world.docker, SOCKET),
-            "containers": [f"{host}/{name}" for host, there in self.world.docker.items() for name in there.containers],
+            "containers": [f"{host}/{name}" for host, on in self.world.docker.items() for name in on.containers],
             "protected": [guest.name for guest in self.world.inventory.guests if guest.protected],
             "endpoints": list(self.endpoints.values()), "fingerprints": list(self.fingerprints.values()),
             "token_id": self.token_id, "token_secret": self.token_secret,

@@ -96,10 +96,19 @@ class NodeApi:
         self._wrote = wrote
         self.requests = 0
         """Requests that came in, whatever became of them."""
+        self.answering = 0
+        """Those that have no answer yet."""
 
     async def handle(self, request: Request) -> Response | None:
         """Answer a request, or None to hang up (a frozen node)."""
         self.requests += 1
+        self.answering += 1
+        try:
+            return await self._handle(request)
+        finally:
+            self.answering -= 1
+
+    async def _handle(self, request: Request) -> Response | None:
         if self._world.nodes[self._node].frozen:
             await self._hang()
             return None

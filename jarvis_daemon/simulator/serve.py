@@ -30,6 +30,10 @@ class Options:
     auth_delay_s: float = 3.0
     proxy_timeout_s: float = 30.0
     linger_s: float = 60.0
+    manual: bool = False
+    """Time passes by the control command ``advance`` only."""
+    now: float | None = None
+    """Unix seconds at which a manual clock begins; else the machine's."""
 
 
 def serve(options: Options) -> int:
@@ -53,8 +57,9 @@ def serve(options: Options) -> int:
 async def _serve(options: Options) -> None:
     lab = Homelab(
         load(options.nodes, options.guests), options.folder, seed=options.seed, speed=options.speed,
+        now=options.now, sleep=None if options.manual else asyncio.sleep,
         stat_interval_s=options.stat_interval_s,
-        delays=Delays(options.auth_delay_s, options.proxy_timeout_s), live=True,
+        delays=Delays(options.auth_delay_s, options.proxy_timeout_s), live=not options.manual,
     )  # fmt: skip
     control = Control(lab, options.control, linger_s=options.linger_s)
     loop = asyncio.get_running_loop()
@@ -63,6 +68,8 @@ async def _serve(options: Options) -> None:
     async with lab:
         await control.start()
         try:
+            if options.manual:  # nothing may depend on how soon a library is loaded
+                await lab.ssh_ready()
             lab.write_sim_json()
             await control.finished.wait()
         finally:

@@ -29,5 +29,6 @@ def truth(world: World) -> dict[str, Any]:
             for vmid, guest in world.guests.items()
         },
         "quorate": any(node.online and world.quorate(name) for name, node in world.nodes.items()),
+        "votes_needed": world.inventory.votes_needed,
         "backing_up": sorted({task.node for task in world.tasks.running() if task.type == "vzdump"}),
     }  # fmt: skip
