@@ -34,12 +34,21 @@ class Bystander:
 
     def __init__(self) -> None:
         self._stops: dict[str, _Stop] = {}
+        self._ran: set[str] = set()
+        """Guests that were running when something was last known of them."""
 
     def note(self, delta: StateDelta, now: float) -> None:
-        """Take note of guests whose status became ``stopped``."""
+        """Take note of guests that ran, and whose status became ``stopped``."""
         for path, changed in delta.set.items():
-            if changed.get("status") == "stopped" and path.startswith("guests/") and "vmid" not in changed:
-                self._stops.setdefault(path.removeprefix("guests/"), _Stop(now))
+            if not path.startswith("guests/") or "status" not in changed:
+                continue
+            guest, status = path.removeprefix("guests/"), changed["status"]
+            if status == "running":
+                self._ran.add(guest)
+            elif status != "unknown":
+                if status == "stopped" and guest in self._ran:
+                    self._stops.setdefault(guest, _Stop(now))
+                self._ran.discard(guest)
 
     def stories(self, facts: Facts, kept: Kept | None) -> list[Repair]:
         """One story for each guest that is left alone for a reason."""

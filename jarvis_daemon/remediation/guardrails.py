@@ -21,6 +21,8 @@ STOPS: Final = frozenset({
     "qmstop", "vzstop", "qmshutdown", "vzshutdown", "qmreboot", "vzreboot", "qmsuspend", "vzsuspend", "qmdestroy",
     "vzdestroy", "hastop", "stopall", "suspendall",
 })  # fmt: skip
+ENDS_DOWN: Final = STOPS - {"qmreboot", "vzreboot", "stopall", "suspendall"}
+STARTS: Final = frozenset({"qmstart", "vzstart", "qmresume", "vzresume", "hastart"})
 LOOKING: Final = frozenset({"vncproxy", "vncshell", "termproxy", "spiceproxy", "spiceshell", "vzdump", "aptupdate"})
 """Tasks that a person, or the cluster's schedule, starts without taking a target in hand."""
 NODE_TAKERS: Final = frozenset({"shutdown_node", "reboot_node"})
@@ -105,7 +107,8 @@ def ha(case: Case) -> Check:
     if guest is not None and guest.ha_state and guest.ha_state != "ignored":
         return _say("ha", "refuse", f"{case.name} is managed by HA ({guest.ha_state}); it is HA's to repair.")
     patience = case.facts.limits.ha_patience_s
-    if case.runbook.scope == "node":
+    lost = case.node is None or case.node.status != "online"
+    if case.runbook.scope == "node" and lost:
         left = patience - case.past.age_s
         if left > 0:
             return _say("ha", "hold", f"PVE's HA is left alone for {span(patience)} first; {span(left)} to go.")
@@ -269,11 +272,20 @@ def ask_all(case: Case) -> list[Check]:
 
 
 def stop_task(case: Case) -> Task | None:
-    """The task by which somebody stopped the target since it was last seen running."""
+    """The task by which somebody stopped the target since it was last seen running.
+
+    Moments of tasks are of the nodes' clocks, ``last_running_at`` is of ours, and either may be wrong. So a guest
+    whose newest power task is a stop counts as stopped by it, whatever the clocks say.
+    """
     ran_at = case.incident.evidence.get("last_running_at")
     if not isinstance(ran_at, int | float):
         return None
-    return next((t for t in _tasks(case) if t.type in STOPS and t.started_at >= ran_at - STOP_SLACK_S), None)
+    tasks = _tasks(case)
+    found = next((t for t in tasks if t.type in STOPS and t.started_at >= ran_at - STOP_SLACK_S), None)
+    if found is not None:
+        return found
+    newest = next((t for t in tasks if t.type in ENDS_DOWN | STARTS and t.status != "failed"), None)
+    return newest if newest is not None and newest.type in ENDS_DOWN else None
 
 
 def ours(task: Task, our_user: str) -> bool:
