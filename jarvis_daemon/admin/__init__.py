@@ -4,6 +4,7 @@
     python -m jarvis_daemon admin setup certificates|commands|test|ssh|login|write
     python -m jarvis_daemon admin doctor
     python -m jarvis_daemon admin runbook-check FILE
+    python -m jarvis_daemon admin drill [--minutes N] [--seed N] [--runbook NAME] [--power-cut]
 
 One JSON document is read from standard input (what a verb is given, secrets too) and one is written to
 standard output: the answer, or ``{"error": …}`` as on the wire, with the error's exit code.
@@ -89,6 +90,10 @@ def _verb(words: list[str]) -> Verb:
             from jarvis_daemon.admin.doctor import doctor
 
             return doctor
+        case ["drill", *rest]:
+            from jarvis_daemon.admin.drill import run as run_drill
+
+            return lambda given: run_drill(rest)
         case ["runbook-check", *names] if len(names) <= 1:
             from jarvis_daemon.admin.runbook_check import check as check_runbook
 
@@ -96,5 +101,5 @@ def _verb(words: list[str]) -> Verb:
     raise JarvisError(
         "invalid_params", f"There is no `admin {' '.join(words)}`",
         next="`config show|check|pin`, `setup certificates|commands|test|ssh|login|write`, `doctor`, "
-        "`runbook-check FILE`.",
+        "`runbook-check FILE`, `drill`.",
     )  # fmt: skip
