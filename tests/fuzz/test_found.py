@@ -1,0 +1,57 @@
+"""What the state machine has found, told again on purpose."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from jarvis_daemon.simulator import actions
+from tests.fuzz.house import House
+from tests.fuzz.machine import Deeds
+from tests.fuzz.pace import REAL
+
+
+@pytest.fixture
+def deeds() -> Iterator[Deeds]:
+    house = House(REAL)
+    house.live(40)
+    yield Deeds(house)
+    house.close()
+
+
+def _touched(deeds: Deeds, vmid: str) -> list[str]:
+    return [path for _, _, path in deeds.house.writes if f"/{vmid}/" in path]
+
+
+@pytest.mark.parametrize("seconds", [90.0, 3600.0])
+def test_a_clock_that_is_ahead_does_not_undo_a_persons_stop(deeds: Deeds, seconds: float) -> None:
+    """The nodes tell the stop's moment by their clock, which now lies long before we last saw the guest run."""
+    house = deeds.house
+    house.jump(seconds)
+    house.live(25)
+    deeds.stop("build")
+    house.live(900)
+    assert not house.world.guests[105].running
+    assert _touched(deeds, "105") == []
+    assert house.witness.violations == []
+
+
+def test_a_guest_that_crashes_after_a_person_started_it_is_repaired(deeds: Deeds) -> None:
+    """Their stop was before their start: it forbids nothing any more."""
+    house = deeds.house
+    deeds.stop("build")
+    house.live(60)
+    deeds.after(0, "start")
+    assert deeds.person(actions.start, "build")
+    house.live(700)
+    deeds.fault("guest-crash", "build")
+    house.live(200)
+    assert house.world.guests[105].running
+    assert len(_touched(deeds, "105")) == 1
+
+
+def test_after_a_restart_nobody_has_stopped_who_did_not_run(deeds: Deeds) -> None:
+    deeds.die(0, 30.0)
+    deeds.house.live(200)
+    assert not [text for text in deeds.house.told if "golden" in text or "has stopped" in text]
