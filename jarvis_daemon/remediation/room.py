@@ -39,6 +39,7 @@ from jarvis_daemon.tools.room import ToolsRoom
 
 _log = logging.getLogger("jarvis.remediation")
 TICK_S = 5.0
+READ_S = 60.0
 SWEEP_S = 3600.0
 SIMULATED_LEVEL, REAL_LEVEL = 3, 2
 
@@ -107,10 +108,16 @@ class Remediation:
                 _log.exception("a round failed")
 
     async def _ticks(self) -> None:
-        """Deadlines pass while nobody answers, too."""
+        """Deadlines pass while nobody answers, too; a file that was edited is noticed within a minute."""
+        since_read = 0.0
         while True:
             await self._clock.sleep(TICK_S)
             self._woken.set()
+            since_read += TICK_S
+            if since_read >= READ_S:
+                since_read = 0.0
+                with suppress(JarvisError):
+                    await self.shelf.refresh()
 
     async def _sweeps(self) -> None:
         while True:
@@ -118,7 +125,6 @@ class Remediation:
             with suppress(JarvisError):
                 self.stories.sweep_shown()
                 await self.stories.sweep(self._clock.now() - self._settings.feed.retention_days * 86400)
-                await self.shelf.refresh()
 
     # --- what people ask -------------------------------------------------------------------------------------
 
