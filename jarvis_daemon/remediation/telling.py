@@ -18,6 +18,8 @@ SEVERITIES: Final[dict[str, FeedSeverity]] = {
     "acting": "info",
 }  # fmt: skip
 SILENT_LEVEL: Final = 4
+NEVER_SILENT: Final = frozenset({"failed", "escalated", "asking", "reported"})
+"""A person is needed, at whatever level."""
 LINE_MAX: Final = 2000
 
 
@@ -32,7 +34,7 @@ def line(feed: Feed, repair: Repair, *, severity: FeedSeverity | None = None) ->
         data={
             "repair": repair.id, "incident": repair.incident, "condition": repair.condition,
             "runbook": repair.runbook, "status": repair.status, "level": repair.level,
-            "silent": repair.level >= SILENT_LEVEL and repair.by == "watchman",
+            "silent": _is_silent(repair),
         },
     )  # fmt: skip
 
@@ -47,3 +49,9 @@ def together(feed: Feed, repairs: Sequence[Repair], why: str) -> FeedEvent:
         severity=SEVERITIES.get(status, "info"),
         data={"incidents": [r.incident for r in repairs], "status": status, "silent": False},
     )  # fmt: skip
+
+
+def _is_silent(repair: Repair) -> bool:
+    """Done alone at L4: `jarvis history` tells of it, no message does."""
+    alone = repair.level >= SILENT_LEVEL and repair.by == "watchman"
+    return alone and repair.status not in NEVER_SILENT
