@@ -48,7 +48,7 @@ class Stories:
         since = self._clock.now() - 2 * SHOWN_S
         kept = await self._store.read(lambda db: _read(db, "began_at >= ? or ended_at is null", [since], 5000))
         shown = kept[-SHOWN_MAX:]
-        self._topic.replace({"repairs": {r.id: r for r in shown}})
+        self._topic.replace({"repairs": {r.id: _repair(_encode(r)) for r in shown}})  # the engine changes its own
         return kept
 
     async def save(self, *saves: Save) -> None:

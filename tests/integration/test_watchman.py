@@ -97,7 +97,7 @@ def two_mute(house: House) -> None:
     """They are in the cluster, and do not answer us: the votes are there."""
     (local,) = [n["name"] for n in house.state("cluster")["nodes"].values() if n["local"]]
     for node in [name for name in ("Home", "agent1", "pve") if name != local][:2]:
-        house.fault("api-595", node)
+        house.fault("node-frozen", node)
     house.until(lambda s: len(open_of(s, "node-unreachable")) == 2, "two nodes that do not answer", timeout_s=60)
     house.fault("guest-crash", "pihole")
 
@@ -128,7 +128,7 @@ class Left:
 
 
 LEFT = [
-    Left("quorum", quorum, "agent", "the cluster has no quorum."),
+    Left("quorum", quorum, "agent does not answer", "the cluster has no quorum."),
     Left("kill-switch", killed, "pihole", "the kill switch is engaged (work on the rack)."),
     Left("ha", lambda h: h.fault("guest-crash", "postgres"), "postgres", "is managed by HA"),
     Left("locked", lambda h: h.fault("guest-crash", "dev-sandbox"), "dev-sandbox", "is locked (backup)."),

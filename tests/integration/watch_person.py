@@ -7,6 +7,7 @@ import ssl
 import time
 import urllib.parse
 import urllib.request
+from collections.abc import Callable
 from typing import Any
 
 from tests.integration.house import House
@@ -105,3 +106,30 @@ def settled(state: dict[str, Any]) -> bool:
         and len([g for g in state["guests"].values() if g["status"] == "running"]) == 15
         and not [r for r in state["repairs"].values() if r["status"] in {"acting", "verifying", "asking"}]
     )
+
+
+def confirmed(house: House, tool: str, **args: Any) -> dict[str, Any]:
+    """Call a tool as the operator does: look at the plan, confirm it, type the target's name."""
+    with house.client(timeout_s=60) as link:
+        plan = link.call("tool.call", {"name": tool, "args": args, "dry_run": True})
+        given = {"name": tool, "args": args, "confirm": plan["digest"], "typed": plan["target_name"]}
+        outcome = dict(link.call("tool.call", given))
+    assert outcome["outcome"] == "verified", outcome
+    return outcome
+
+
+def story_of(
+    house: House, check: Callable[[dict[str, Any]], Any], what: str, *, timeout_s: float = 60
+) -> dict[str, Any]:
+    """Wait for a story that fits; answers it."""
+
+    def found(state: dict[str, Any]) -> Any:
+        return next((r for r in state["repairs"].values() if check(r)), None)
+
+    story: dict[str, Any] = house.until(found, what, timeout_s=timeout_s)
+    return story
+
+
+def truth(house: House) -> dict[str, Any]:
+    """The world as it is, not as the API tells it."""
+    return house.sim("world")

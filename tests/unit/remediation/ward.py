@@ -302,7 +302,8 @@ class Ward:
         return max(self.shown(), key=lambda r: int(r.id))
 
     def shown(self) -> Iterable[Repair]:
-        return self.bus.state("incidents").all("repairs", Repair).values()
+        """As clients see them: a struct that was changed after it was published would hide there."""
+        return msgspec.convert(list(self.bus.state("incidents").plain["repairs"].values()), list[Repair])
 
     def runs(self) -> list[Run]:
         return self.engine.under_way()
