@@ -72,6 +72,8 @@ class Engine:
         """What was decided without acting, or how the last attempt ended, while the incident is open."""
         self._told: dict[Key, set[str]] = {}
         self._held_since: dict[Key, tuple[str, float]] = {}
+        self._reasons: dict[Key, str] = {}
+        """Why, as the story that stands says it."""
         self._not_before: dict[Key, float] = {}
         self._tries: dict[Key, int] = {}
         """How often in a row something spoke against it after it had begun."""
@@ -170,41 +172,35 @@ class Engine:
                 return []
             last = None
         why = f"{decision.guardrail}:{status}"
-        if last is not None and last.status in {"holding", "refused", "recommended"}:
-            if last.status == status and why in self._told.get(key, set()):
-                return []
-            story = last
-        else:
-            story = self._story(case, decision)
-        tell = self._is_news(key, decision)
-        if last is story and last.status == status and not tell:
+        standing = last if last is not None and last.status in {"holding", "refused", "recommended"} else None
+        lasted = self._lasted(key, why, decision)
+        tell = lasted and why not in self._told.get(key, set())
+        if standing is not None and (not lasted or (self._reasons.get(key) == why and not tell)):
             return []
+        story = standing or self._story(case, decision)
         story.status, story.checks, story.level = status, decision.checks, decision.level
         story.text = self._why_text(case, decision)
         story.next_at = self._next_at(case)
         if status == "escalated":
             story.ended_at = case.facts.now
             story.text = f"{story.text} {plan.tell(case.runbook.escalate.say, case)}"
-        self._standing[key] = story
+        self._standing[key], self._reasons[key] = story, why
         if not tell:
-            return [Save(story, None, case)] if not story.id else []
+            return [Save(story, None, case)]
         self._told.setdefault(key, set()).add(why)
         severity = case.runbook.escalate.severity if status == "escalated" else None
         event = telling.line(self._feed, story, severity=severity)
         return [Save(story, event, case)]
 
-    def _is_news(self, key: Key, decision: Decision) -> bool:
-        """A short hold is nobody's news; what lasts is told once."""
-        why = f"{decision.guardrail}:{STANDING[decision.verdict]}"
-        if why in self._told.get(key, set()):
-            return False
+    def _lasted(self, key: Key, why: str, decision: Decision) -> bool:
+        """A short hold is nobody's news, and takes no other reason's place: only what lasts does."""
         mono = self._clock.monotonic()
         held = self._held_since.get(key)
         if held is None or held[0] != why:
-            self._held_since[key] = (why, mono)
+            held = self._held_since[key] = (why, mono)
         if decision.verdict != "hold" or decision.guardrail not in QUIET:
             return True
-        return mono - self._held_since[key][1] >= TELL_HOLD_S
+        return mono - held[1] >= TELL_HOLD_S
 
     def _why_text(self, case: Case, decision: Decision) -> str:
         seen = f"{case.incident.title.rstrip('.')}."
@@ -315,7 +311,7 @@ class Engine:
         saves: list[Save] = []
         for key in [k for k in self._standing if k[0] not in facts.incidents and k not in self._runs]:
             story = self._standing.pop(key)
-            for memory in (self._told, self._held_since, self._not_before, self._tries):
+            for memory in (self._told, self._held_since, self._reasons, self._not_before, self._tries):
                 memory.pop(key, None)
             self._closing.discard(key)
             if story.ended_at is None and story.id:

@@ -54,7 +54,8 @@ def quorum(case: Case) -> Check:
     if case.facts.mono - case.second.at > case.facts.limits.second_look_s:
         return _say("quorum", "hold", "What the second endpoint said is too old.")
     if case.second.opinion == "disagrees":
-        return _say("quorum", "refuse", f"A second endpoint disagrees: {case.second.why or 'no reason given'}.")
+        why = case.second.why.rstrip(".") or "no reason given"
+        return _say("quorum", "refuse", f"A second endpoint disagrees: {why}.")
     if case.second.opinion == "none":
         return _say("quorum", "refuse", "No second endpoint answers to confirm it.")
     return _say("quorum", "pass", "The cluster is quorate, and a second endpoint agrees.")

@@ -10,6 +10,7 @@ from jarvis_daemon.simulator import actions
 from tests.fuzz.house import House
 from tests.fuzz.machine import Deeds
 from tests.fuzz.pace import REAL
+from tests.fuzz.small import CONTAINERS, DOCKER
 
 
 @pytest.fixture
@@ -55,3 +56,20 @@ def test_after_a_restart_nobody_has_stopped_who_did_not_run(deeds: Deeds) -> Non
     deeds.die(0, 30.0)
     deeds.house.live(200)
     assert not [text for text in deeds.house.told if "golden" in text or "has stopped" in text]
+
+
+def test_a_story_goes_on_telling_the_reason_that_holds(deeds: Deeds) -> None:
+    """An endpoint contradicts; then others are at work for a while; then it is the endpoint again."""
+    house = deeds.house
+    house.lying.add("n2")
+    deeds.fault("guest-crash", "web")
+    house.live(120)
+    for name in CONTAINERS:
+        deeds.fault("container-unhealthy", f"{DOCKER}/{name}", stays=True)
+    house.live(180)
+    (story,) = [one for one in house.stories if one.target == "guest:101"]
+    assert "2 repairs are under way" in story.text
+    house.live(1200)
+    (story,) = [one for one in house.stories if one.target == "guest:101"]
+    assert story.status == "refused"
+    assert "second endpoint disagrees" in story.text
