@@ -16,7 +16,7 @@ from jarvis_daemon.cluster.ssh_reading import Reading
 from jarvis_daemon.demo import furnish
 from jarvis_daemon.drill.bans import Said
 from jarvis_daemon.drill.lab import Lab, quiet_home
-from jarvis_daemon.drill.loop import CoarseClock, LoopClock, VirtualLoop
+from jarvis_daemon.drill.loop import CoarseClock, LoopClock, Rest, VirtualLoop
 from jarvis_daemon.drill.store import WitnessedStore
 from jarvis_daemon.drill.witness import Bounds, Witness
 from jarvis_daemon.incidents import Incidents
@@ -144,18 +144,20 @@ class DrillHouse:
 
     def _pass(self, seconds: float) -> None:
         self.lab.passed += seconds
-        if self.loop.waiting.under_way:
+        if self.loop.waiting.calling:
             self._catch_up()
 
     def _catch_up(self) -> None:
         if self.lab.catch_up():
             self.witness.note()
 
-    def _asleep(self, silent: bool) -> bool:
+    def _asleep(self, silent: bool) -> Rest:
         """Every call under way waits in the simulator for time; or nothing is heard of one: it hangs."""
         self._catch_up()
         busy, sleeping = self.lab.answering()
-        return busy <= 0 and (silent or sleeping >= self.loop.waiting.calling)
+        if busy > 0 or not (silent or sleeping >= self.loop.waiting.calling):
+            return "works"
+        return "woken" if self.loop.turns.pass_on() else "asleep"
 
     def _count_calls(self) -> None:
         """No time passes while the cluster is asked, by its API or by SSH."""
@@ -163,13 +165,13 @@ class DrillHouse:
         read, connected, attempt = ssh.read, ssh.connected, px._attempt
 
         async def counted_attempt(*args: Any) -> Any:
-            with loop.call_under_way():
+            async with loop.call_under_way():
                 return await attempt(*args)
 
         px._attempt = counted_attempt  # type: ignore[method-assign,assignment]
 
         async def counted_read(*args: Any, **more: Any) -> Reading:
-            with loop.call_under_way():
+            async with loop.call_under_way():
                 return await read(*args, **more)
 
         ssh.read = counted_read  # type: ignore[method-assign]
@@ -181,8 +183,7 @@ def _counted(
 ) -> Callable[..., AbstractAsyncContextManager[Any]]:
     @asynccontextmanager
     async def counted(*args: Any, **more: Any) -> AsyncIterator[Any]:
-        with loop.call_under_way():
-            async with connected(*args, **more) as connection:
-                yield connection
+        async with loop.call_under_way(), connected(*args, **more) as connection:
+            yield connection
 
     return counted

@@ -25,8 +25,9 @@ ANSWER_S: Final = 30.0
 class Lab:
     """``say`` may be called from any thread. Real time only; nothing here waits on the drill's own clock."""
 
-    def __init__(self, *, seed: int, now: float) -> None:
-        """Raises ``unavailable`` where the simulator does not start."""
+    def __init__(self, *, seed: int, now: float, nodes: int | None = None, guests: int | None = None) -> None:
+        """``nodes`` and ``guests`` scale the homelab. Raises ``unavailable`` where the simulator does not start."""
+        scale = {"--nodes": nodes, "--guests": guests}
         self.folder = Path(tempfile.mkdtemp(prefix="jv-drill-"))  # short: it holds a unix socket
         self._path = self.folder / "s"
         self._log = (self.folder / "simulator.log").open("wb")
@@ -36,6 +37,7 @@ class Lab:
                 sys.executable, "-m", "jarvis_daemon.simulator", "--dir", str(self.folder / "lab"),
                 "--control", str(self._path), "--clock", "manual", "--now", repr(now), "--seed", str(seed),
                 "--linger", str(LINGER_S),
+                *(word for name, count in scale.items() if count is not None for word in (name, str(count))),
             ],
             stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log, cwd="/",
         )  # fmt: skip

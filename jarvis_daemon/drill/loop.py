@@ -9,17 +9,20 @@ from __future__ import annotations
 import asyncio
 import selectors
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
-from contextlib import contextmanager
+from contextlib import asynccontextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Final, TypeVar, TypeVarTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, TypeVarTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
+Rest = Literal["works", "asleep", "woken"]
+"""Of those who owe an answer: they work on it; they wait for time to pass; another one was let go instead."""
 Pass = Callable[[float], None]
 GRACE_S: Final = 0.04
 """Real seconds of silence after which it is asked whether anybody still works on a call."""
@@ -40,13 +43,11 @@ class Waiting(selectors.BaseSelector):
 
     def __init__(self) -> None:
         self.now = 0.0
-        self.working = 0
-        """Threads at work in this process: they are always waited for."""
         self.calling = 0
         """Calls to elsewhere whose answer is still to come; they may hang, and only time ends that."""
         self.on_pass: Pass = lambda seconds: None
         """Told how much time is about to pass."""
-        self.asleep: Callable[[bool], bool] = lambda silent: False
+        self.asleep: Callable[[bool], Rest] = lambda silent: "works"
         """Whether the calls that are under way wait for nothing but time themselves. ``silent``: nothing was heard
         of them for long, so that one that cannot be accounted for hangs."""
         self._real = selectors.DefaultSelector()
@@ -55,29 +56,27 @@ class Waiting(selectors.BaseSelector):
         events = self._real.select(0)
         if events or (timeout is not None and timeout <= 0):
             return events
-        if self.under_way and (events := self._answers()):
-            return events
+        if self.calling:
+            events, rest = self._answers()
+            if events or rest == "woken":
+                return events
         if timeout is None:
             return self._real.select(GRACE_S)
-        passes = min(timeout, STRIDE_S) if self.under_way else timeout
+        passes = min(timeout, STRIDE_S) if self.calling else timeout
         self.now += passes
         self.on_pass(passes)
         return []
 
-    @property
-    def under_way(self) -> int:
-        return self.working + self.calling
-
-    def _answers(self) -> list[tuple[selectors.SelectorKey, int]]:
+    def _answers(self) -> tuple[list[tuple[selectors.SelectorKey, int]], Rest]:
         """Wait for an answer in real time; nothing, when those who owe one wait for time to pass."""
         began = time.monotonic()
         while not (events := self._real.select(GRACE_S)):
             silent = time.monotonic() - began
-            if not self.working and self.asleep(silent > SILENT_S):
-                return self._real.select(0)
+            if (rest := self.asleep(silent > SILENT_S)) != "works":
+                return self._real.select(0), rest
             if silent > STUCK_S:
-                raise StuckError(f"{self.under_way} calls are under way and none of them ends")
-        return events
+                raise StuckError(f"{self.calling} calls are under way and none of them ends")
+        return events, "works"
 
     def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
         return self._real.register(fileobj, events, data)
@@ -95,42 +94,79 @@ class Waiting(selectors.BaseSelector):
         self._real.close()
 
 
-class VirtualLoop(asyncio.SelectorEventLoop):
-    """``inline``: what is given to a thread runs at once, in this one; its answer comes a turn later."""
+class Turns:
+    """One after the other; ``pass_on`` lets the next one in beside one that hangs."""
 
-    def __init__(self, *, inline: bool = False) -> None:
+    def __init__(self) -> None:
+        self._holder: object | None = None
+        self._queue: deque[tuple[object, asyncio.Future[None]]] = deque()
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        me = object()
+        if self._holder is None:
+            self._holder = me
+        else:
+            turned: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._queue.append((me, turned))
+            try:
+                await turned
+            except asyncio.CancelledError:
+                self._queue = deque(one for one in self._queue if one[0] is not me)
+                if self._holder is me:
+                    self.pass_on()
+                raise
+        try:
+            yield
+        finally:
+            if self._holder is me:
+                self.pass_on()
+
+    def pass_on(self) -> bool:
+        """The next one's turn; False when nobody waits."""
+        self._holder = None
+        while self._queue:
+            me, turned = self._queue.popleft()
+            if not turned.done():
+                self._holder = me
+                turned.set_result(None)
+                return True
+        return False
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """What is given to a thread runs at once, in this one, and its answer comes a turn later; but for calls that go
+    out to somebody else (``call_under_way``)."""
+
+    def __init__(self) -> None:
         self.waiting = Waiting()
         super().__init__(self.waiting)
-        self._inline = inline
+        self.turns = Turns()
         self.before_call: Callable[[], None] = lambda: None
         """Called before something goes out to the network."""
 
     def time(self) -> float:
         return self.waiting.now
 
-    @contextmanager
-    def call_under_way(self) -> Iterator[None]:
-        """No time passes within, as long as the other side works on it. Threads within are not counted again."""
-        self.before_call()
-        self.waiting.calling += 1
-        token = _remote.set(True)
-        try:
-            yield
-        finally:
-            _remote.reset(token)
-            self.waiting.calling -= 1
+    @asynccontextmanager
+    async def call_under_way(self) -> AsyncIterator[None]:
+        """No time passes within, as long as the other side works on it; threads within are threads.
+
+        One at a time, in the order in which they come, so that answers never overtake one another; a call that
+        hangs holds up nobody.
+        """
+        async with self.turns.turn():
+            self.before_call()
+            self.waiting.calling += 1
+            token = _remote.set(True)
+            try:
+                yield
+            finally:
+                _remote.reset(token)
+                self.waiting.calling -= 1
 
     def run_in_executor(self, executor: Executor | None, func: Callable[[*Ts], T], *args: *Ts) -> asyncio.Future[T]:
-        if self._inline:
-            return self._at_once(func, *args)
-        future = super().run_in_executor(executor, func, *args)
-        if not _remote.get():
-            self.waiting.working += 1
-            future.add_done_callback(self._ended)
-        return future
-
-    def _ended(self, future: asyncio.Future[Any]) -> None:
-        self.waiting.working -= 1
+        return super().run_in_executor(executor, func, *args) if _remote.get() else self._at_once(func, *args)
 
     def _at_once(self, func: Callable[[*Ts], T], *args: *Ts) -> asyncio.Future[T]:
         future: asyncio.Future[T] = self.create_future()

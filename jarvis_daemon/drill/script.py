@@ -10,6 +10,8 @@ from typing import Any, Final
 from jarvis_daemon.protocol.errors import JarvisError
 
 MINUTE: Final = 60.0
+JUST_AFTER_S: Final = 60.5
+"""Right behind a poll and a reading, so that the way from the fault to its repair is the longest."""
 ANSWERED_BY: Final[Mapping[str, tuple[tuple[str, Mapping[str, Any]], ...]]] = {
     "guest-crashed": (("guest-crash", {}),),
     "node-unreachable": (("node-down", {}),),
@@ -80,7 +82,9 @@ def for_runbook(name: str) -> list[Event]:
     if name not in ANSWERED_BY:
         known = ", ".join(ANSWERED_BY)
         raise JarvisError("not_found", f"No fault is known that {name[:60]} answers", why=f"there is {known}")
-    return [Event(60.0, "fault", fault, TARGETS.get(name, ""), params) for fault, params in ANSWERED_BY[name]]
+    return [
+        Event(JUST_AFTER_S, "fault", fault, TARGETS.get(name, ""), params) for fault, params in ANSWERED_BY[name]
+    ]
 
 
 def power_cut(truth: Mapping[str, Any]) -> list[Event]:

@@ -68,7 +68,7 @@ class House:
         self._ticks = watchman_room.TICK_S, incidents_room.TICK_S
         watchman_room.TICK_S = incidents_room.TICK_S = pace.tick_s
         self.pace, self.level = pace, level
-        self.loop = VirtualLoop(inline=True)
+        self.loop = VirtualLoop()
         self.world = World(inventory, START, seed=seed, stat_interval_s=min(20.0, pace.beat_s))
         self.world.access.add(OUR_TOKEN, SECRET)
         self.clock = LoopClock(self.loop, START)
