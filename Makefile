@@ -1,6 +1,6 @@
 # The commands of this project; `make help` lists them. Everything installs into .venv, nothing elsewhere.
 .DEFAULT_GOAL := help
-.PHONY: help run setup test slow check format bench lock docs clean
+.PHONY: help run setup test slow fuzz check format bench lock docs clean
 
 BIN := .venv/bin
 WORKERS ?= 2
@@ -20,6 +20,9 @@ test: setup ## all tests but the slow ones
 
 slow: setup ## the slow tests
 	$(PYTEST) -m slow $(ARGS)
+
+fuzz: setup ## the state machine of repairs with other seeds, and longer: FUZZ_SEQUENCES=100000 FUZZ_SEED=7
+	FUZZ_SEQUENCES=$${FUZZ_SEQUENCES:-50000} FUZZ_SEED=$${FUZZ_SEED:-$$$$} $(PYTEST) -m slow tests/fuzz $(ARGS)
 
 check: setup ## ruff, mypy --strict, import rules, locks without hosts
 	$(BIN)/ruff check .

@@ -25,6 +25,7 @@ BENCHMARKS: Final = {
     "event_cells": "from a change in the daemon to the cells on the terminal",
     "hud_pty": "the HUD on a terminal: CPU, bytes, first paint, beside a bare Textual app",
     "gate": "what the gate costs a call, beside the bare function",
+    "repairs": "from a fault to its verified repair, and the watchman's round at 5,000 guests",
     "mcp_latency": "an MCP call in process and over HTTP, beside a bare MCP server",
     "install_size": "the core install",
 }
