@@ -69,7 +69,7 @@ async def _play(plan: Plan, house: DrillHouse, tell: Tell) -> dict[str, Any]:
         began = house.loop.time()
         if plan.runbook is not None:
             await _follow(house, script.for_runbook(plan.runbook), began, done)
-            await _played_out(house, plan.runbook, max(PLAYED_OUT_S, plan.minutes * 60))
+            await _played_out(house, plan.runbook, plan.minutes * 60)
         else:
             events = script.power_cut(house.lab.truth) if plan.power_cut else script.at_random(
                 plan.seed, plan.minutes, house.lab.told, house.lab.truth
@@ -110,12 +110,14 @@ async def _happen(house: DrillHouse, event: Event, done: _Done) -> None:
 
 
 async def _played_out(house: DrillHouse, runbook: str, within_s: float) -> None:
-    """Until the runbook's story has come to an end."""
-    end = house.loop.time() + within_s
-    while house.loop.time() < end:
+    """Until the runbook's story has come to an end: further attempts are waited for, a person's word is not."""
+    began = house.loop.time()
+    while (passed := house.loop.time() - began) < max(within_s, PLAYED_OUT_S):
         await house.clock.sleep(10.0)
-        mine = [s for s in await house.stories() if s.runbook == runbook]
-        if mine and mine[-1].status in {"repaired", "escalated", "reported", "cancelled", "over"}:
+        mine = [s.status for s in await house.stories() if s.runbook == runbook]
+        if mine and mine[-1] in {"repaired", "escalated", "reported", "cancelled", "over"}:
+            return
+        if passed >= within_s and (not mine or mine[-1] in {"refused", "holding", "recommended", "asking"}):
             return
 
 

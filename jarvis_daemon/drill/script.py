@@ -29,7 +29,7 @@ ANSWERED_BY: Final[Mapping[str, tuple[tuple[str, Mapping[str, Any]], ...]]] = {
     "high-temperature-migrate": (("overheat", {}),),
 }
 """Runbook -> the faults that it answers."""
-TARGETS: Final[Mapping[str, str]] = {"storage-high-report": "externalhdd", "guest-crashed": "pihole"}
+TARGETS: Final[dict[str, str]] = {"storage-high-report": "externalhdd", "guest-crashed": "pihole"}
 _FAULTS: Final[tuple[tuple[str, int], ...]] = (
     ("guest-crash", 10), ("service-crash", 4), ("container-unhealthy", 4), ("node-down", 3), ("vzdump-orphan", 2),
     ("guest-leak", 2), ("quorum-loss", 1), ("node-frozen", 1), ("ssh-refused", 1), ("api-truncated", 1),
@@ -41,7 +41,7 @@ _LASTS: Final[Mapping[str, float]] = {
     "disk-failing": 20.0, "overheat": 7.0, "backup-fail": 10.0, "node-down": 25.0,
 }  # fmt: skip
 """Minutes after which somebody mends what nothing else does."""
-_TARGETS: Final[Mapping[str, str]] = {
+_TARGETS: Final[dict[str, str]] = {
     "guest-crash": "guest", "guest-leak": "running", "backup-fail": "running", "service-crash": "service",
     "container-unhealthy": "container", "node-down": "node", "node-frozen": "node", "ssh-refused": "node",
     "api-truncated": "node", "vzdump-orphan": "node", "disk-failing": "node", "overheat": "node",
