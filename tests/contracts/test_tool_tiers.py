@@ -17,9 +17,11 @@ from jarvis_daemon.incidents import Incidents
 from jarvis_daemon.incidents.tools import register as register_incident_tools
 from jarvis_daemon.notify.room import NotifyRoom
 from jarvis_daemon.protocol.locate import Places
+from jarvis_daemon.remediation.room import Remediation
 from jarvis_daemon.settings import ClusterSettings, Settings
 from jarvis_daemon.store import Store
 from jarvis_daemon.tools import Registry, Tier, ToolSpec
+from jarvis_daemon.tools.room import ToolsRoom
 
 GREEN, YELLOW, RED, BLACK = Tier
 TIERS = {
@@ -45,6 +47,7 @@ TIERS = {
     "get_notifications": GREEN,
     "get_recent_tasks": GREEN,
     "get_service_status": GREEN,
+    "get_repairs": GREEN,
     "get_snapshots": GREEN,
     "get_storage": GREEN,
     "get_task_log": GREEN,
@@ -52,23 +55,29 @@ TIERS = {
     "get_uptime_checks": GREEN,
     "get_vms": GREEN,
     "list_docker_containers": GREEN,
+    "list_runbooks": GREEN,
     "list_services": GREEN,
     "plan_restore": GREEN,
+    "test_runbook": GREEN,
     "acknowledge_incident": YELLOW,
     "clean_backup_leftovers": YELLOW,
     "clean_package_cache": YELLOW,
     "clean_task_logs": YELLOW,
     "create_snapshot": YELLOW,
+    "distrust_runbook": YELLOW,
     "execute_ssh": YELLOW,
     "restart_docker_container": YELLOW,
     "restart_service": YELLOW,
     "resume_guest": YELLOW,
     "run_backup": YELLOW,
+    "run_runbook": YELLOW,
+    "set_autonomy": YELLOW,
     "set_guest_tags": YELLOW,
     "silence_incident": YELLOW,
     "start_container": YELLOW,
     "start_docker_container": YELLOW,
     "start_vm": YELLOW,
+    "unset_autonomy": YELLOW,
     "unsilence_incident": YELLOW,
     "wake_node": YELLOW,
     "apply_updates": RED,
@@ -92,6 +101,7 @@ TIERS = {
     "reboot_node": BLACK,
     "restore_backup": BLACK,
     "shutdown_node": BLACK,
+    "trust_runbook": BLACK,
 }
 
 
@@ -109,11 +119,16 @@ async def registry(tmp_path: Path) -> Registry:
     feed = Feed(store, bus, clock)
     incidents = Incidents(store, bus, feed, clock, settings)
     places = Places(tmp_path, tmp_path, tmp_path, tmp_path)
-    filled = Registry()
+    tools = ToolsRoom(settings, places, bus, store, feed, clock)
+    filled = tools.registry
     room = ClusterRoom(settings, places, bus, store, feed, incidents, clock)
     room.register_tools(filled)
     register_incident_tools(filled, incidents)
     NotifyRoom(settings, places, bus, store, feed, clock, audit_head=no_head).register_tools(filled)
+    Remediation(
+        settings, places, bus, store, feed, clock, tools, ask_second=room.second_look, ask_orders=room.boot_orders,
+        in_window=lambda now: False,
+    )  # fmt: skip
     await room.scene.px.close()
     return filled
 
@@ -124,6 +139,12 @@ async def no_head() -> str:
 
 async def test_the_table_of_tiers(registry: Registry) -> None:
     assert {spec.name: spec.base_tier for spec in registry.all()} == TIERS
+
+
+async def test_how_much_is_done_alone_is_the_operator_s_choice(registry: Registry) -> None:
+    assert {spec.name for spec in registry.all() if spec.operator_only} == {
+        "trust_runbook", "distrust_runbook", "set_autonomy", "unset_autonomy",
+    }  # fmt: skip
 
 
 async def test_every_tool_that_writes_knows_its_target_reads_back_and_speaks(registry: Registry) -> None:
