@@ -156,7 +156,10 @@ class Engine:
         run = Run(incident, case.kept, decision, attempt, story, by_hand=by != "watchman")
         self._runs[run.key] = run
         last = self._standing.get(run.key)
-        if last is not None and last.status in {"holding", "refused", "recommended"}:
+        if last is not None and last.status == "refused" and last.id and run.key not in self._tries:
+            last.ended_at = self._clock.now()  # a refusal stays a story of its own
+            self._unsaved.append(Save(last))
+        elif last is not None and last.status in {"holding", "refused", "recommended"}:
             story.id = last.id  # the same story goes on
             run.again = bool(last.id) and run.key in self._tries
             self._unsaved = [one for one in self._unsaved if one.repair is not last or last.id]
@@ -234,6 +237,8 @@ class Engine:
     def _left_alone(self, facts: Facts) -> list[Save]:
         kept = next(iter(self._runbooks(CONDITION)), None)
         stories = self.bystander.stories(facts, kept)
+        for story in stories:
+            story.level, _ = effective_level(self.levels.state, facts, CONDITION, story.target)
         return [Save(story, telling.line(self._feed, story, severity="info")) for story in stories]
 
     # --- what is under way -----------------------------------------------------------------------------------

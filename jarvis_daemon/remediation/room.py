@@ -26,7 +26,7 @@ from jarvis_daemon.remediation.engine import AskOrders, Engine
 from jarvis_daemon.remediation.facts import Case, SecondLook
 from jarvis_daemon.remediation.ledger import Ledger
 from jarvis_daemon.remediation.look import looker
-from jarvis_daemon.remediation.preview import would_have
+from jarvis_daemon.remediation.preview import ACTING_LEVEL, would_have
 from jarvis_daemon.remediation.runbook import Kept, tools_of
 from jarvis_daemon.remediation.shelf import Shelf
 from jarvis_daemon.remediation.stories import Stories
@@ -169,6 +169,18 @@ class Remediation:
     def incident_at(self, kept: Kept, target: str) -> Incident:
         """The open incident of the runbook's condition there, else one as if it were seen now."""
         return incident_at(self.look(), kept, target)
+
+    def against(self, kept: Kept, incident: Incident) -> str:
+        """What speaks against running it by hand now, in a sentence; empty where nothing does."""
+        facts = self.look()
+        case = Case(facts, incident, kept, self.engine.ledger.past(incident), by_hand=True)
+        decision = judge(case, ACTING_LEVEL)
+        return "" if decision.verdict in {"act", "ask", "report"} else decision.text or "It does not fit."
+
+    def name_of(self, target: str) -> str:
+        """An entity as a person calls it."""
+        guest = self.look().guests.get(target)
+        return guest.name if guest is not None and guest.name else target.partition(":")[2] or target
 
     def entity_id(self, ref: str) -> str:
         return entity_id(self.look(), ref)

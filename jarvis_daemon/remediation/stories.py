@@ -20,7 +20,7 @@ _log = logging.getLogger("jarvis.remediation")
 ENDS: Final = frozenset({"repaired", "failed", "escalated", "reported", "cancelled", "over"})
 SHOWN_S: Final = 86400.0
 """An ended story stays in the state topic for so long."""
-SHOWN_MAX: Final = 200
+SHOWN_MAX: Final = 60
 _encode = msgspec.json.Encoder().encode
 _repair = msgspec.json.Decoder(Repair).decode
 _case = msgspec.json.Decoder(Case).decode

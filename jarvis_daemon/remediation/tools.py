@@ -11,6 +11,7 @@ from jarvis_daemon.protocol import messages as m
 from jarvis_daemon.protocol.errors import JarvisError
 from jarvis_daemon.protocol.state import Incident, Repair
 from jarvis_daemon.remediation.autonomy import Kind, Levels
+from jarvis_daemon.remediation.plan import lines
 from jarvis_daemon.remediation.runbook import Kept
 from jarvis_daemon.remediation.words import LEVELS
 from jarvis_daemon.tools import Act, Context, Registry, Target, Tier, ToolSpec, Undo, Verdict
@@ -96,6 +97,8 @@ class Watchman(Protocol):
     async def run_by_hand(self, runbook: str, target: str, by: str) -> Repair: ...
     def kept(self, runbook: str) -> Kept: ...
     def incident_at(self, runbook: Kept, target: str) -> Incident: ...
+    def against(self, runbook: Kept, incident: Incident) -> str: ...
+    def name_of(self, target: str) -> str: ...
     async def trust(self, name: str, sha256: str, by: str) -> None: ...
     async def distrust(self, name: str, by: str) -> None: ...
     async def preview(self, level: int, condition: str | None, target: str | None) -> list[Repair]: ...
@@ -193,21 +196,20 @@ class _Tools:
         incident = self._room.incident_at(kept, args.target)
         # the runbook is the target: the one it acts upon is taken by its own steps
         return Target(
-            f"runbook:{args.runbook}/{incident.target}", incident.target.partition(":")[2] or args.target,
-            "runbook", incident.cluster, observed_at=ctx.now, labels=(incident.target,),
+            f"runbook:{args.runbook}/{incident.target}", self._room.name_of(incident.target), "runbook",
+            incident.cluster, observed_at=ctx.now, labels=(incident.target,),
             facts={"kept": kept, "incident": incident, "sha256": kept.sha256, "by": str(ctx.principal)},
         )  # fmt: skip
 
     def risk_run(self, args: RunArgs, target: Target, ctx: Context) -> Risk:
+        """Refuses what a guardrail would refuse; the file's hash is in the plan, so that an edit voids it."""
         kept: Kept = target.facts["kept"]
+        if against := self._room.against(kept, target.facts["incident"]):
+            return Risk(refuse=against, next=f"`jarvis runbook test {args.runbook} {args.target}` shows why.")
         tier = self._room.tier_of(kept)
-        effects = tuple(f"step {n}: {line}" for n, line in enumerate(self._lines(kept), start=1))
-        return Risk(tier, f"it has steps of tier {tier.name}" if tier > Tier.YELLOW else "", effects)
-
-    def _lines(self, kept: Kept) -> tuple[str, ...]:
-        from jarvis_daemon.remediation.plan import lines
-
-        return (*lines(kept.runbook), f"file {kept.sha256[:12]}")
+        steps = [f"step {n}: {line}" for n, line in enumerate(lines(kept.runbook), start=1)]
+        why = f"it has steps of tier {tier.name}" if tier > Tier.YELLOW else ""
+        return Risk(tier, why, (*steps, f"as its file is now ({kept.sha256[:12]})"))
 
     async def run(self, args: RunArgs, target: Target, act: Act) -> RunOutput:
         async with act.step(f"runs {args.runbook} on {target.name}"):
