@@ -178,7 +178,7 @@ def test_a_service_that_failed_is_restarted(open_house: Open) -> None:
 
 
 def test_a_node_that_is_off_is_left_to_ha_first(open_house: Open) -> None:
-    """The runbook itself waits 180 s, and so does the guardrail: nothing is sent, and its test says for how long."""
+    """The runbook itself waits 180 s, and so does the guardrail: nothing is sent, and its test says how long."""
     house = open_house()
     house.fault("node-down", "pve")
     house.until(
@@ -221,7 +221,7 @@ def test_fifteen_at_once_no_more_than_two_at_a_time_then_a_person_is_asked(open_
         nonlocal most
         stories = state["repairs"].values()
         most = max(most, sum(r["status"] in {"acting", "verifying"} for r in stories))
-        return sum(r["status"] == "asking" for r in stories) == 2
+        return len([r for r in stories if r["status"] == "asking"]) == 2
 
     house.until(asked, "six are repaired, then a person is asked", timeout_s=120)
     assert most == 2

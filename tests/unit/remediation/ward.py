@@ -275,7 +275,7 @@ class Ward:
         end = time.monotonic() + 10
         for _ in range(5):  # who was woken by the round goes on
             await asyncio.sleep(0)
-        while len(self.engine._tasks) > self.engine.parked + self._asking() + self.stuck:
+        while len(self.engine._tasks) > getattr(self.engine, "parked", 0) + self._asking() + self.stuck:
             assert time.monotonic() < end, "a repair neither ends nor waits"
             await asyncio.sleep(0.001)
 
