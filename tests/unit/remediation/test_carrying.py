@@ -318,14 +318,10 @@ async def test_attempts_and_cool_down_outlive_a_restart(ward: Ward) -> None:
 # --- by hand -------------------------------------------------------------------------------------------------
 
 
-async def run(ward: Ward, polls: int = 3) -> str:
-
+async def run(ward: Ward) -> str:
     incident = next(iter(ward.incidents.values()))
     asked = spawn(ward.engine.by_hand(ward.books[0], incident, "operator:cli"), name="by-hand")
-    await asyncio.sleep(0)
-    for _ in range(polls):
-        await ward.quiet()
-        await ward.poll()
+    await ward.poll_until(asked.done)
     story: Repair = await asked
     return story.status
 

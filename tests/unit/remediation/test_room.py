@@ -114,14 +114,14 @@ async def test_before_more_is_chosen_it_shows_what_it_would_have_done(den: Den) 
 @pytest.mark.parametrize("tool", ["set_autonomy", "unset_autonomy", "trust_runbook", "distrust_runbook"])
 async def test_it_is_the_operator_s_alone_not_even_by_an_approval(den: Den, tool: str, who: Principal) -> None:
     await den.call("set_autonomy", level=1, target="pihole")
-    args = {
+    every: dict[str, dict[str, Any]] = {
         "set_autonomy": {"level": 0}, "unset_autonomy": {"target": "pihole"},
         "trust_runbook": {"name": "guest-crashed", "sha256": den.sha()},
         "distrust_runbook": {"name": "guest-crashed"},
-    }[tool]  # fmt: skip
+    }  # fmt: skip
     if tool == "distrust_runbook":
         await den.trust()
-    outcome = await den.call(tool, who, **args)
+    outcome = await den.call(tool, who, **every[tool])
     assert (outcome.outcome, den.pending()) == ("refused", [])
     assert outcome.code in {"forbidden", "refused"}
     assert (den.levels.state.level, den.levels.state.targets) == (2, {"guest:105": 1})
@@ -215,9 +215,7 @@ async def test_the_file_changes_between_looking_and_trusting(den: Den) -> None:
 
 async def finish(den: Den, name: str, who: Principal, **args: Any) -> m.ToolOutcome:
     asked = spawn(den.call(name, who, **args), name="call")
-    for _ in range(6):
-        await den.quiet()
-        await den.poll()
+    await den.poll_until(asked.done)
     outcome: m.ToolOutcome = await asked
     return outcome
 

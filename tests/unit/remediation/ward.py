@@ -270,6 +270,14 @@ class Ward:
             await self.engine.round()
             await self.quiet()
 
+    async def poll_until(self, done: Callable[[], bool]) -> None:
+        """Look again and again, as a daemon does, until what is waited for is there."""
+        end = time.monotonic() + 20
+        while not done():
+            assert time.monotonic() < end, "it never came"
+            await self.poll()
+            await asyncio.sleep(0.002)
+
     async def quiet(self) -> None:
         """Until every repair has ended, or waits for a reading, a person, or within a tool that hangs."""
         end = time.monotonic() + 10
