@@ -10,6 +10,7 @@ from jarvis_daemon.remediation import plan
 from jarvis_daemon.remediation.facts import Case
 from jarvis_daemon.remediation.runbook import Kept
 from tests.fuzz.house import House
+from tests.fuzz.small import PLAIN
 
 FINAL = frozenset({"escalated", "reported", "recommended"})
 STANDING = frozenset({"refused", "holding"})
@@ -68,10 +69,12 @@ def untrue(house: House, story: Repair) -> str | None:
     reachable = [node for node in online if not node["frozen"]]
     if check.guardrail == "nodes" and len(truth["nodes"]) - len(reachable) >= 2:
         return None
-    if check.guardrail == "quorum" and (len(reachable) < 2 or house.world.wire.truncated or house.lying):
+    if check.guardrail == "quorum" and (len(reachable) < 2 or house.blind):
         return None
     if check.guardrail == "quorum" and any(n["partition"] for n in truth["nodes"].values()):
         return None  # the endpoints that answer do not agree
+    if check.guardrail == "person" and house.jumped:
+        return None  # by our clock that task has hardly ended: a wrong clock makes it more patient
     if check.guardrail == "evidence" and house.age(story.target) > 60:
         return None
     if check.guardrail in {"evidence", "votes"} and (len(reachable) < len(truth["nodes"]) or house.blind):
@@ -99,6 +102,26 @@ def faults_of(house: House) -> Iterator[str]:
             yield from _unproven(house, story)
         if not story.text:
             yield f"story {story.id} says nothing"
+
+
+def unnoticed(house: House) -> Iterator[str]:
+    """Plain guests that lie still, that nobody stopped, and of which nothing is open.
+
+    Left out: what nobody could have seen (a daemon that was away, a clock or an endpoint that was wrong, a guest
+    that was on its way to another node).
+    """
+    if house.lives > 1 or house.jumped or house.misled:
+        return
+    ill = {incident.target for incident in house.open}
+    for guest in house.world.guests.values():
+        node = house.world.nodes[guest.node]
+        if guest.spec.name not in PLAIN or guest.running or not node.online or node.frozen:
+            continue
+        if guest.vmid in {*house.stopped, *house.moved} or f"guest:{guest.vmid}" in ill or guest.lock:
+            continue
+        if any(node.history for node in house.world.nodes.values()):
+            continue  # a node was off: whether it would have started its guest is PVE's affair
+        yield f"{guest.spec.name} lies still on {guest.node}, nobody stopped it, and no incident is open"
 
 
 def _unproven(house: House, story: Repair) -> Iterator[str]:

@@ -69,7 +69,7 @@ class House:
         watchman_room.TICK_S = incidents_room.TICK_S = pace.tick_s
         self.pace, self.level = pace, level
         self.loop = VirtualLoop()
-        self.world = World(inventory, START, seed=seed, stat_interval_s=min(20.0, pace.beat_s))
+        self.world = World(inventory, START, seed=seed, stat_interval_s=min(29.0, pace.beat_s))
         self.world.access.add(OUR_TOKEN, SECRET)
         self.clock = LoopClock(self.loop, START)
         self.said = Said(protected=frozenset({PROTECTED, INVENTORY.runs_on}))
@@ -85,6 +85,10 @@ class House:
         self.slandered: set[tuple[str, int]] = set()
         """(node, vmid): the node calls this guest stopped."""
         self.jumped = False
+        self.misled = False
+        """Some endpoint has told something wrong, or nothing, at some time."""
+        self.moved: set[int] = set()
+        """Vmids of guests that a person has moved."""
         self._folder = tempfile.TemporaryDirectory(prefix="jv-fuzz-")
         self.db = fresh()
         self._version = (-1, -1)
@@ -212,6 +216,7 @@ class House:
 
     def _pass(self, seconds: float) -> None:
         self.world.advance(seconds)
+        self.misled = self.misled or self.blind
         version = self.world.config_version, self.world.tasks.version
         if version != self._version:
             self._version = version

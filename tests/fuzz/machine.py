@@ -19,7 +19,7 @@ from jarvis_daemon.protocol.errors import JarvisError
 from jarvis_daemon.protocol.state import Approval
 from jarvis_daemon.simulator import actions
 from jarvis_daemon.simulator.errors import ControlError, Refused
-from tests.fuzz.endings import faults_of, unsettled
+from tests.fuzz.endings import faults_of, unnoticed, unsettled
 from tests.fuzz.house import House
 from tests.fuzz.pace import QUICK, Pace
 from tests.fuzz.small import CONTAINERS, DOCKER, HA, NODES, PLAIN, SERVICES, SPECIAL
@@ -111,12 +111,12 @@ class Deeds:
         house, beat = self.house, self.house.pace.beat_s
         began = house.loop.time()
         house.live(2.2 * beat)
-        quiet = 0
-        while quiet < 2 and house.loop.time() - began < house.pace.settle_s:
+        quiet = False
+        while not quiet and house.loop.time() - began < house.pace.settle_s:
             house.live(beat)
-            quiet = quiet + 1 if not unsettled(house) else 0
+            quiet = not unsettled(house)
         wrong = [] if quiet else unsettled(house)
-        return [*house.witness.violations, *wrong, *faults_of(house)]
+        return [*house.witness.violations, *wrong, *faults_of(house), *unnoticed(house)]
 
 
 async def _quietly(work: Awaitable[Any]) -> None:
@@ -136,7 +136,7 @@ class Machine(RuleBasedStateMachine):
         super().__init__()
         self.house = House(self.pace, level=self.level)
         self.deeds = Deeds(self.house)
-        self.house.live(2.1 * self.pace.beat_s)
+        self.house.live(5.0)
 
     @rule(wait=WAITS, name=GUESTS)
     def crash(self, wait: float, name: str) -> None:
@@ -217,7 +217,10 @@ class Machine(RuleBasedStateMachine):
     @rule(wait=WAITS, name=st.sampled_from(PLAIN), node=st.sampled_from(NODES))
     def person_migrates(self, wait: float, name: str, node: str) -> None:
         self.deeds.after(wait, f"a person moves {name} to {node}")
-        self.deeds.person(actions.migrate, name, node, True)
+        if self.deeds.person(actions.migrate, name, node, True):
+            guest = self.house.world.guest_named(name)
+            assert guest is not None
+            self.house.moved.add(guest.vmid)
 
     @rule(wait=WAITS, name=st.sampled_from(PLAIN), locked=st.booleans())
     def lock(self, wait: float, name: str, locked: bool) -> None:

@@ -73,4 +73,4 @@ REAL = Pace(10.0, 1.0, Limits(), _bounds(Limits(), 10.0), settle_s=5 * 3600.0)
 _SHORT = Limits(
     ha_patience_s=40.0, person_quiet_s=60.0, flapping_window_s=900.0, acts_per_hour=4, acts_per_day=8,
 )  # fmt: skip
-QUICK = Pace(60.0, 20.0, _SHORT, _bounds(_SHORT, 60.0), tick_s=15.0, settle_s=3600.0)
+QUICK = Pace(60.0, 20.0, _SHORT, _bounds(_SHORT, 60.0), tick_s=19.0, settle_s=3600.0)

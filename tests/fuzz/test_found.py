@@ -58,6 +58,33 @@ def test_after_a_restart_nobody_has_stopped_who_did_not_run(deeds: Deeds) -> Non
     assert not [text for text in deeds.house.told if "golden" in text or "has stopped" in text]
 
 
+def test_the_same_again_ends_the_same_way() -> None:
+    """Two houses, the same faults at the same moments: the same feed, word by word, and the same stories."""
+
+    def told() -> tuple[list[str], list[tuple[str, str, str]]]:
+        house = House(REAL, seed=5)
+        deeds = Deeds(house)
+        try:
+            for wait, name, target in (
+                (40.0, "guest-crash", "web"), (3.0, "guest-crash", "mail"), (61.0, "guest-crash", "wiki"),
+                (7.0, "service-crash", "n1/smbd"), (200.0, "node-down", "n4"),
+                (90.0, "container-unhealthy", "grafana"),
+            ):  # fmt: skip
+                deeds.after(wait, name)
+                deeds.fault(name, target)
+            deeds.kill(True)
+            house.live(300)
+            deeds.kill(False)
+            house.live(1800)
+            return house.told, [(one.target, one.status, one.text) for one in house.stories]
+        finally:
+            house.close()
+
+    first, second = told(), told()
+    assert first == second
+    assert {status for _, status, _ in first[1]} >= {"repaired"}
+
+
 def test_a_story_goes_on_telling_the_reason_that_holds(deeds: Deeds) -> None:
     """An endpoint contradicts; then others are at work for a while; then it is the endpoint again."""
     house = deeds.house
