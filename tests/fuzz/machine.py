@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from jarvis_daemon.bus import Principal
+from jarvis_daemon.drill.bans import HANDS_OFF
 from jarvis_daemon.protocol import messages as m
 from jarvis_daemon.protocol.errors import JarvisError
 from jarvis_daemon.protocol.state import Approval
@@ -77,19 +79,32 @@ class Deeds:
         if guest is not None and self.person(actions.stop, name):
             self.house.stopped.add(guest.vmid)
 
-    def kill(self, engaged: bool) -> None:
+    def kill(self, engaged: bool, *, by_file: bool = False) -> None:
+        """By its row, or by the file that any shell can touch; let go, both are gone."""
         house = self.house
         if not engaged:
             house.said.killed = False
-        house.do(house.tools.kill.set(engaged, by="test", reason="a test"))
+        if engaged and by_file:
+            house.tools.kill.sentinel.touch()
+        else:
+            house.do(house.tools.kill.set(engaged, by="test", reason="a test"))
         house.said.killed = engaged
         house.witness.note()
 
-    def maintenance(self, target: str, seconds: float) -> None:
+    def maintenance(self, target: str, seconds: float, *, window: bool = True) -> None:
+        """A window of maintenance, or without ``window`` a mere silence."""
         house = self.house
-        asked = m.IncidentSilence(target=target, reason="a test", duration_s=seconds, maintenance=True)
+        asked = m.IncidentSilence(target=target, reason="a test", duration_s=seconds, maintenance=window)
         house.do(house.bus.ask("incident.silence", asked, OPERATOR))
         house.silence(target, seconds)
+
+    def tag(self, name: str, hands_off: bool) -> None:
+        """``no-jarvis`` on or off, as a person does it in PVE."""
+        guest = self.house.world.guest_named(name)
+        assert guest is not None
+        guest.spec = replace(guest.spec, tags=(HANDS_OFF,) if hands_off else ())
+        self.house.world.config_version += 1
+        self.house.witness.note()
 
     def answer(self, approve: bool) -> None:
         house = self.house
@@ -236,10 +251,22 @@ class Machine(RuleBasedStateMachine):
         self.deeds.after(wait, f"maintenance on {where} for {seconds:g} s")
         self.deeds.maintenance(where, seconds)
 
-    @rule(wait=WAITS, engaged=st.booleans())
-    def kill_switch(self, wait: float, engaged: bool) -> None:
-        self.deeds.after(wait, f"kill switch {'engaged' if engaged else 'released'}")
-        self.deeds.kill(engaged)
+    @rule(wait=WAITS, name=st.sampled_from(PLAIN), seconds=st.sampled_from([90.0, 400.0]))
+    def silence(self, wait: float, name: str, seconds: float) -> None:
+        self.deeds.after(wait, f"a silence over {name} for {seconds:g} s")
+        guest = self.house.world.guest_named(name)
+        assert guest is not None
+        self.deeds.maintenance(f"guest:{guest.vmid}", seconds, window=False)
+
+    @rule(wait=WAITS, name=st.sampled_from(PLAIN), hands_off=st.booleans())
+    def tag(self, wait: float, name: str, hands_off: bool) -> None:
+        self.deeds.after(wait, f"{name} is {'tagged no-jarvis' if hands_off else 'untagged'}")
+        self.deeds.tag(name, hands_off)
+
+    @rule(wait=WAITS, engaged=st.booleans(), by_file=st.booleans())
+    def kill_switch(self, wait: float, engaged: bool, by_file: bool) -> None:
+        self.deeds.after(wait, f"kill switch {'engaged' if engaged else 'released'} (by file: {by_file})")
+        self.deeds.kill(engaged, by_file=by_file)
 
     @rule(wait=WAITS, approve=st.booleans())
     def answer(self, wait: float, approve: bool) -> None:

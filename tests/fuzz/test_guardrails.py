@@ -6,7 +6,7 @@ act or the decision to act is. A guardrail that no case needs would be seen here
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +16,7 @@ from jarvis_daemon.incidents.observation import Observation
 from jarvis_daemon.remediation import guardrails
 from jarvis_daemon.remediation.runbook import Escalate, Kept, Runbook, Step
 from jarvis_daemon.simulator.inventory import GIB, NodeSpec
+from jarvis_daemon.simulator.tasks import Script
 from tests.fuzz.house import House
 from tests.fuzz.machine import Deeds
 from tests.fuzz.pace import QUICK
@@ -184,9 +185,9 @@ def evidence_fresh(deeds: Deeds) -> None:
     deeds.house.live(3 * BEAT)
 
 
-def _long() -> Iterator[tuple[float, str | None]]:
+def _long() -> Script:
     yield 36000.0, None
-    return None  # type: ignore[return-value]
+    return None
 
 
 CASES: dict[str, Case] = {
