@@ -125,7 +125,7 @@ def rows_of(repair: Entity, now: float) -> Iterator[tuple[str, float | None, str
     if seen:
         yield "saw", repair.get("seen_at"), seen, "plain"
     decided, text = str(repair.get("decided") or ""), str(repair.get("text") or "")
-    text = text.removeprefix(seen.rstrip(".")).lstrip(". ") or text
+    text = text.removeprefix(seen.rstrip(".")).lstrip(".: ") or text
     standing = repair.get("status") in _STANDING
     if not decided and standing:  # nothing was done, so that what is said of it is what was decided
         decided, text = text, ""

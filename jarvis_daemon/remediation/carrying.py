@@ -149,7 +149,7 @@ class Carrier:
         story.status, story.decided_at = "acting", self._clock.now()
         story.checks, story.level = run.decision.checks, run.decision.level
         story.attempt = case.past.attempts + 1
-        steps = "; ".join(plan.say(step, case) for step in run.kept.runbook.steps if _due(step, case))
+        steps = "; ".join(_intended(run, step, case) for step in run.kept.runbook.steps if _due(step, case))
         story.decided = f"{steps or run.kept.runbook.about} (runbook {run.kept.runbook.name}, L{story.level})"
         story.text = f"{story.seen.rstrip('.')}. I shall {steps or run.kept.runbook.about}".rstrip(".") + "."
         told = None if run.again else telling.line(self._feed, story)
@@ -295,6 +295,12 @@ class Carrier:
             if (found := next((c for c in checks if c.verdict == verdict), None)) is not None:
                 return found
         return None
+
+
+def _intended(run: Run, step: Step, case: Case) -> str:
+    """What a step is about to do; where a person decides, that it asks."""
+    said = plan.say(step, case)
+    return f"ask before I {said}" if step.approval == "always" and not run.by_hand else said
 
 
 def _ending(run: Run) -> RepairStatus:

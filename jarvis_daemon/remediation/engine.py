@@ -29,7 +29,7 @@ from jarvis_daemon.remediation.run import Key, Run
 from jarvis_daemon.remediation.runbook import Kept
 from jarvis_daemon.remediation.stories import Save, Stories
 from jarvis_daemon.remediation.targets import call_name
-from jarvis_daemon.remediation.words import inside, span, why_not
+from jarvis_daemon.remediation.words import inside, span, spoken, why_not
 from jarvis_daemon.tools import Gate
 
 _log = logging.getLogger("jarvis.remediation")
@@ -262,13 +262,13 @@ class Engine:
                 saves += self._finish(run, "repaired", self._mended_text(run))
             elif self._clock.monotonic() >= run.deadline:
                 within = span(run.kept.runbook.verify.within_s)
-                saves += self._finish(run, "failed", f"{run.story.target_name}: no two fresh readings within "
+                saves += self._finish(run, "failed", f"{spoken(run.story)}: no two fresh readings within "
                                       f"{within} show it mended.")  # fmt: skip
         return saves
 
     def _mended_text(self, run: Run) -> str:
         took = (run.story.samples[-1] if run.story.samples else self._clock.now()) - run.story.seen_at
-        return f"{run.story.target_name} is mended, {span(took)} after it was seen."
+        return f"{spoken(run.story)} is mended, {span(took)} after it was seen."
 
     def _finish(self, run: Run, status: RepairStatus, text: str) -> list[Save]:
         """The end of a run that acted, or of one that could not: the story, its line, the ledger."""

@@ -22,8 +22,8 @@ def lines(result: Mapping[str, Any]) -> list[str]:
             found += [_row(one) for one in value[:ROWS]]
             if len(value) > ROWS:
                 found.append(f"and {len(value) - ROWS} more {_spoken(key)}")
-        elif isinstance(value, Mapping) and value:
-            found.append(f"{_spoken(key)}: {_row(value)}")
+        elif isinstance(value, Mapping) and (row := _row(value)):
+            found.append(f"{_spoken(key)}: {row}")
     return [clean(line, limit=WIDTH) for line in found if line]
 
 

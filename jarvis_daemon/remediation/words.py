@@ -48,6 +48,14 @@ def inside(sentence: str) -> str:
     return sentence[:1].lower() + sentence[1:] if first in OPENERS else sentence
 
 
+def spoken(repair: Repair) -> str:
+    """The target as a person calls it: ``pihole``, ``smbd on pve``."""
+    kind, _, rest = repair.target.partition(":")
+    host, _, unit = rest.partition("/")
+    lies_on = kind in {"service", "container", "disk", "storage"} and unit
+    return f"{unit} on {host}" if lies_on else repair.target_name
+
+
 def story(repair: Repair) -> str:
     """The whole of it: saw, decided, did, verified, each with its time; of what was left alone, only why."""
     if repair.decided_at is None and not repair.steps:
@@ -58,7 +66,7 @@ def story(repair: Repair) -> str:
     for step in repair.steps:
         when = moment(step.ended_at or step.began_at)
         outcome = f" ({step.outcome})" if step.outcome not in {"", "verified", "done"} else ""
-        found = "; ".join(evidence.lines(step.result)[:FOUND_LINES])
+        found = "; ".join(evidence.lines(step.result)[:FOUND_LINES]) if repair.status != "repaired" else ""
         did = DID.get(step.outcome, "did")
         parts.append(f"{when} {did}: {step.text.rstrip('.')}{outcome}{': ' + found if found else ''}.")
     if repair.samples:

@@ -100,6 +100,8 @@ async def test_denied_is_not_asked_again_for_this_incident_not_after_a_restart_e
     await ward.poll()
     assert ward.story().status == "asking"
     assert ward.story().approval_id == ward.pending()[0].id
+    (begun,) = await ward.told("repair.begun")
+    assert begun.text.startswith("pihole has stopped by itself. I shall ask before I start_guest")
     await ward.answer(approve=False)
     assert (ward.story().status, ward.story().attempt) == ("cancelled", 0)
     assert "denied by operator:cli" in ward.story().text

@@ -6,7 +6,7 @@ import pytest
 
 from jarvis_daemon.protocol.state import Check, Repair, RepairStep
 from jarvis_daemon.remediation import telling
-from jarvis_daemon.remediation.words import inside, moment, span, story, why_not
+from jarvis_daemon.remediation.words import inside, moment, span, spoken, story, why_not
 from tests.unit.remediation.ward import Ward
 
 AT = 1_800_000_000.0
@@ -42,6 +42,20 @@ def test_a_story_tells_what_was_seen_decided_done_and_verified_with_times() -> N
         f"{moment(AT + 11)} did: keep its last lines. {moment(AT + 12)} did: start pihole. "
         f"{moment(AT + 20)} and {moment(AT + 30)} verified by two fresh readings."
     )
+
+
+def test_what_a_read_found_is_told_where_a_person_has_to_act() -> None:
+    step = RepairStep(text="look at it", outcome="done", began_at=AT, result={"lines": ["exit 1"], "series": {}})
+    assert "did: look at it: exit 1." in story(repair(text="So.", status="failed", steps=[step]))
+    assert "did: look at it." in story(repair(text="So.", status="repaired", steps=[step]))
+
+
+@pytest.mark.parametrize(
+    ("target", "called"),
+    [("guest:105", "pihole"), ("service:pve/smbd", "smbd on pve"), ("storage:pve/local", "local on pve")],
+)
+def test_a_target_is_called_as_a_person_calls_it(target: str, called: str) -> None:
+    assert spoken(repair(target=target)) == called
 
 
 @pytest.mark.parametrize(
