@@ -115,8 +115,8 @@ def unnoticed(house: House) -> Iterator[str]:
     ill = {incident.target for incident in house.open}
     for guest in house.world.guests.values():
         node = house.world.nodes[guest.node]
-        if guest.spec.name not in PLAIN or guest.running or not node.online or node.frozen:
-            continue
+        if guest.spec.name not in PLAIN or guest.running or not node.online or node.frozen or node.partition:
+            continue  # not ours to repair, or not to be seen
         if guest.vmid in {*house.stopped, *house.moved} or f"guest:{guest.vmid}" in ill or guest.lock:
             continue
         if any(node.history for node in house.world.nodes.values()):
