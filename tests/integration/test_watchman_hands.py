@@ -5,6 +5,7 @@ levels, runs by hand, somebody who acts at the same moment, and thirty faults at
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -71,14 +72,16 @@ def test_the_kill_switch_during_step_two_of_four(open_house: Open) -> None:
     """Done means 3: step three never reaches the API, and the story says so."""
     house = open_house(FOUR, JARVIS_DEMO__SPEED="1")
     house.fault("guest-crash", "pihole")
-    story_of(house, lambda r: len(r["steps"]) == 2 and not r["steps"][1]["outcome"], "step two under way")
+    deadline = time.monotonic() + 30
+    while truth(house)["guests"]["105"]["lock"] != "snapshot":  # step two has reached the API, and lasts
+        assert time.monotonic() < deadline, "step two never came"
     with house.client() as link:
         link.call("killswitch.set", {"engaged": True, "reason": "stop it"})
     story = story_of(house, lambda r: r["status"] == "cancelled", "the story says that it stopped")
     polls(house, 8)
-    assert story["text"].startswith("I stopped before step 3: ") or "step 2" in story["text"]
-    assert "The kill switch is engaged" in story["text"] or "kill switch" in story["text"]
-    assert "2 of 4 steps were not done." in story["text"]
+    assert story["text"] == (
+        "I stopped before step 3: The kill switch is engaged (stop it). 2 of 4 steps were not done."
+    )
     assert [r["tool"] for r in audit(house) if r["kind"] == "asked"][1:] == ["set_guest_tags", "create_snapshot"]
     assert acts(house) == ["set_guest_tags", "create_snapshot"]
     guest = house.state("cluster")["guests"]["guest:105"]
