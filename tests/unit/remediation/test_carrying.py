@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import msgspec
 import pytest
 
 from jarvis_daemon.protocol.errors import JarvisError
@@ -368,3 +369,61 @@ async def test_by_hand_twice_is_busy(ward: Ward) -> None:
     assert caught.value.code in {"busy", "refused"}
     first.cancel()
     assert ward.acts == []
+
+
+# --- others who act meanwhile --------------------------------------------------------------------------------
+
+
+async def test_ha_takes_the_guest_between_judging_and_acting(ward: Ward) -> None:
+    async def ask(target: str) -> tuple[Opinion, str]:
+        ward.change("pihole", ha_state="migrate", node="pve")
+        ward.publish()
+        return "agrees", ""
+
+    ward.engine._carrier._ask_second = ask
+    ward.crash()
+    await ward.poll(5)
+    assert (ward.acts, await ward.audit("intent")) == ([], [])
+    (line,) = await ward.told("repair.refused")
+    assert "pihole is managed by HA (migrate); it is HA's to repair." in line.text
+
+
+async def test_it_moved_between_two_steps_and_the_rest_goes_where_it_is(ward: Ward) -> None:
+    async def move(word: str) -> None:
+        ward.change("pihole", node="pve")
+
+    four(ward)
+    steps = [*ward.books[0].runbook.steps[:3], Step(tool="start_guest", args=GUEST, say="start it on {guest.node}")]
+    ward.books[:] = [kept(FOUR, steps=steps)]
+    ward.before_act = move
+    ward.crash()
+    await ward.poll(6)
+    assert ward.story().steps[-1].text == "start it on pve"
+    assert ward.story().status == "repaired"
+
+
+async def test_somebody_takes_it_in_hand_between_two_steps(ward: Ward) -> None:
+    async def work(word: str) -> None:
+        ward.task("t9", "pihole", "vzrestore", "root@pam", status="running")
+
+    four(ward)
+    ward.before_act = work
+    ward.crash()
+    await ward.poll(5)
+    assert ward.acts == ["mark one"]
+    story = next(r for r in ward.shown() if r.id == "1")
+    assert story.text.startswith("I stopped before step 2: vzrestore runs on pihole.")
+
+
+async def test_a_node_that_is_lost_between_two_steps_with_another_stops_it(ward: Ward) -> None:
+    async def fall(word: str) -> None:
+        for name in ("node:pve", "node:agent1"):
+            ward.nodes[name] = msgspec.structs.replace(ward.nodes[name], status="offline")
+
+    four(ward)
+    ward.before_act = fall
+    ward.crash()
+    await ward.poll(5)
+    assert ward.acts == ["mark one"]
+    story = next(r for r in ward.shown() if r.id == "1")
+    assert "2 nodes cannot be reached: agent1, pve." in story.text
