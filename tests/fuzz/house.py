@@ -228,6 +228,7 @@ class House:
             vmid for vmid in self.stopped if not guests[vmid].running or self.world.tasks.running(vmid=vmid)
         }
         now = self.clock.now()
+        self.silences = [one for one in self.silences if one[1] > now]  # what has ended stays so, clocks or not
         self.said.silenced = {target for start, end, target in self.silences if start <= now < end}
         self.said.stopped = {f"guest:{vmid}" for vmid in self.stopped if not guests[vmid].running}
         return truth(self.world), self.said
