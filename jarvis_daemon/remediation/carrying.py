@@ -18,7 +18,7 @@ from jarvis_daemon.protocol.errors import JarvisError
 from jarvis_daemon.protocol.state import Check, RepairStatus, RepairStep
 from jarvis_daemon.protocol.text import clean
 from jarvis_daemon.remediation import plan, telling
-from jarvis_daemon.remediation.decision import judge
+from jarvis_daemon.remediation.decision import ALONE, judge
 from jarvis_daemon.remediation.facts import Case, Opinion, SecondLook
 from jarvis_daemon.remediation.guardrails import ask_all, evidence_source
 from jarvis_daemon.remediation.run import Run
@@ -43,6 +43,7 @@ class Engine(Protocol):
 
     def case(self, run: Run) -> Case: ...
     def level_of(self, run: Run) -> tuple[int, str]: ...
+    def withdrawn(self, run: Run) -> Check | None: ...
     async def ended(self, run: Run) -> None: ...
     async def next_round(self) -> None: ...
     async def save(self, saves: list[Save]) -> None: ...
@@ -116,7 +117,8 @@ class Carrier:
                 next="Write `scope: node` into the runbook.",
             )  # fmt: skip
         await self._look(run)
-        if (why := self._against(self._engine.case(run), acted=run.attempt.acted)) is not None:
+        why = self._engine.withdrawn(run) or self._against(self._engine.case(run), acted=run.attempt.acted)
+        if why is not None:
             raise JarvisError("refused", why.text.rstrip("."), why=f"guardrail: {why.guardrail}")
         if run.story.status == "asking":  # answered: written before the act, so that a restart knows of it
             run.story.status, run.story.approval_id = "acting", None
@@ -163,7 +165,8 @@ class Carrier:
         case = self._engine.case(run)
         if not _due(step, case):
             return "go on"
-        if (why := self._against(case, acted=run.attempt.acted)) is not None:
+        why = self._engine.withdrawn(run) or self._against(case, acted=run.attempt.acted)
+        if why is not None:
             await self._stop(run, why.text, why.guardrail, number)
             return "stop"
         try:
@@ -217,7 +220,7 @@ class Carrier:
         name = plan.tool_of(step, case)
         spec = self._gate.registry.get(name)
         args = plan.fill(step.args, case, spec.args)
-        alone = "" if step.approval == "always" and not run.by_hand else run.decision.alone
+        alone = "" if step.approval == "always" and not run.by_hand else self._alone(run)
         principal = Principal(
             session=run.session, role="runbook", client=run.kept.runbook.name, alone=alone
         )  # fmt: skip
@@ -235,6 +238,13 @@ class Carrier:
         if run.story.status == "asking":
             run.story.status = "acting"
         return outcome
+
+    def _alone(self, run: Run) -> str:
+        """The gravest tier that needs no approval: as decided or as chosen now, whichever is less."""
+        if run.by_hand:
+            return run.decision.alone
+        now = ALONE.get(self._engine.level_of(run)[0], "")
+        return min(run.decision.alone, now, key=("", "yellow", "red").index)
 
     def _note(self, told: RepairStep, outcome: m.ToolOutcome) -> None:
         told.outcome, told.call_id, told.ended_at = outcome.outcome, outcome.call_id, self._clock.now()

@@ -10,6 +10,7 @@ from jarvis_daemon.protocol.state import Autonomy, Check, Cluster
 from jarvis_daemon.remediation.facts import Case, Facts
 from jarvis_daemon.remediation.guardrails import HANDS_OVER, ask_all
 from jarvis_daemon.remediation.plan import holds
+from jarvis_daemon.remediation.runbook import Kept
 from jarvis_daemon.remediation.words import why_not
 
 Verdict = Literal["act", "ask", "hold", "refuse", "hand_over", "recommend", "report", "nothing"]
@@ -82,6 +83,17 @@ def judge(case: Case, level: int, level_why: str = "") -> Decision:
         return Decision("ask", found.text, found.guardrail, level, when=when, checks=checks)
     alone = "red" if case.by_hand else ALONE.get(level, "")
     return Decision("act", "", "", level, alone, when, checks)
+
+
+def withdrawn(begun: Kept, now: Kept | None, level: int, level_why: str = "") -> Check | None:
+    """Why what was begun alone may not go on: ``now`` is the runbook of that name as it is on the shelf."""
+    if now is None or now.sha256 != begun.sha256 or not now.trusted:
+        text = f"The runbook {begun.runbook.name} was changed, or its trust was taken away."
+        return Check(guardrail="trust", verdict="refuse", text=text)
+    if level not in ALONE:
+        why = f": {level_why}" if level_why else ""
+        return Check(guardrail="level", verdict="refuse", text=f"Autonomy is L{level} now{why}.")
+    return None
 
 
 def _gravest(checks: list[Check]) -> Check | None:

@@ -21,7 +21,7 @@ from jarvis_daemon.remediation import plan, telling
 from jarvis_daemon.remediation.autonomy import Levels
 from jarvis_daemon.remediation.bystander import CONDITION, Bystander
 from jarvis_daemon.remediation.carrying import AskSecond, Carrier
-from jarvis_daemon.remediation.decision import Decision, effective_level, judge
+from jarvis_daemon.remediation.decision import Decision, effective_level, judge, withdrawn
 from jarvis_daemon.remediation.facts import Case, Facts
 from jarvis_daemon.remediation.guardrails import cooling_s, evidence_source
 from jarvis_daemon.remediation.ledger import Attempt, Ledger
@@ -365,6 +365,14 @@ class Engine:
 
     def level_of(self, run: Run) -> tuple[int, str]:
         return effective_level(self.levels.state, self._look(), run.incident.condition, run.incident.target)
+
+    def withdrawn(self, run: Run) -> Check | None:
+        """What was taken back since the run was decided."""
+        if run.by_hand:
+            return None
+        name = run.kept.runbook.name
+        now = next((k for k in self._runbooks(run.incident.condition) if k.runbook.name == name), None)
+        return withdrawn(run.kept, now, *self.level_of(run))
 
     # --- by hand ---------------------------------------------------------------------------------------------
 
