@@ -69,7 +69,7 @@ class Endpoint:
             await self.listener.start(self.certificate.context)
 
 
-PERSON_TOKEN = "root@pam!person"
+PERSON_TOKEN = "root@pam!person"  # noqa: S105  its name; the secret is made anew each time
 """Of somebody who works in PVE's own interface: what they do is theirs, not Jarvis's."""
 
 

@@ -31,7 +31,7 @@ class Polls:
                 shown = changes.get(path, {}).get("status") == "stopped"
                 if shown or (polls and "ok_at" in changes.get("sources/source:homelab/resources", {})):
                     polls += 1
-                self.told.append((polls, ", ".join(f"{p} {c.get('status', '')}" for p, c in changes.items())))
+                self.told.append((polls, ", ".join(f"{p} {c.get('status', '')} {c.get('text', '')}".strip() for p, c in changes.items())))
                 for key, change in changes.items():
                     if key.startswith("incidents/") and change.get("condition") == "guest-crashed":
                         seen.setdefault("detected", polls)
@@ -104,6 +104,7 @@ def settled(state: dict[str, Any]) -> bool:
         and len(state["nodes"]) == 4
         and not [i for i in state["incidents"].values() if i["status"] == "open"]
         and len([g for g in state["guests"].values() if g["status"] == "running"]) == 15
+        and not [c for c in state["clusters"].values() if c["endpoints_failed"]]
         and not [r for r in state["repairs"].values() if r["status"] in {"acting", "verifying", "asking"}]
     )
 
