@@ -242,7 +242,7 @@ class Carrier:
     def _alone(self, run: Run) -> str:
         """The gravest tier that needs no approval: as decided or as chosen now, whichever is less."""
         if run.by_hand:
-            return run.decision.alone
+            return run.agreed
         now = ALONE.get(self._engine.level_of(run)[0], "")
         return min(run.decision.alone, now, key=("", "yellow", "red").index)
 

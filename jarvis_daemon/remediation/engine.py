@@ -376,10 +376,11 @@ class Engine:
 
     # --- by hand ---------------------------------------------------------------------------------------------
 
-    async def by_hand(self, kept: Kept, incident: Incident, by: str) -> Repair:
+    async def by_hand(self, kept: Kept, incident: Incident, by: str, *, alone: str = "yellow") -> Repair:
         """A person, or an agent with an approval, runs a runbook now; answers its story when it has ended.
 
-        Attempts, cool-down, flapping and the counts do not bind; every other guardrail does.
+        Attempts, cool-down, flapping and the counts do not bind; every other guardrail does. ``alone``: the gravest
+        tier that was agreed to; a step that turns out to be graver is asked for.
         """
         facts = self._look()
         case = Case(facts, incident, kept, self.ledger.past(incident), by_hand=True)
@@ -393,6 +394,7 @@ class Engine:
         if (incident.id or incident.target, kept.runbook.name) in self._runs:
             raise JarvisError("busy", f"{kept.runbook.name} runs on {case.name} already")
         run = self._reserve(case, decision, by=by)
+        run.agreed = alone
         work = self._carrier.report if kept.runbook.scope == "report" else self._carrier.carry
         self._spawn(work(run), run)
         await run.done.wait()

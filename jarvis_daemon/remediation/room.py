@@ -186,9 +186,10 @@ class Remediation:
         return entity_id(self.look(), ref)
 
     def tier_of(self, kept: Kept) -> Tier:
-        """The gravest of its steps."""
-        names = [name for step in kept.runbook.steps for name in tools_of(step)]
-        return max((self._tools.registry.get(name).base_tier for name in names), default=Tier.YELLOW)
+        """The gravest of its steps; one that wants a person at every level is RED."""
+        steps = kept.runbook.steps
+        tiers = [self._tools.registry.get(name).base_tier for step in steps for name in tools_of(step)]
+        return max([*tiers, *(Tier.RED for step in steps if step.approval == "always")], default=Tier.YELLOW)
 
     async def trust(self, name: str, sha256: str, by: str) -> None:
         await self.shelf.trust(name, sha256, by, self._clock.now())
@@ -196,9 +197,10 @@ class Remediation:
     async def distrust(self, name: str, by: str) -> None:
         await self.shelf.distrust(name, by, self._clock.now())
 
-    async def run_by_hand(self, runbook: str, target: str, by: str) -> Repair:
-        kept = self.kept(runbook)
-        return await self.engine.by_hand(kept, self.incident_at(kept, target), by)
+    async def run_by_hand(self, kept: Kept, target: str, by: str) -> Repair:
+        """``kept`` is what was shown and agreed to, whatever its file has become."""
+        alone = "red" if self.tier_of(kept) >= Tier.RED else "yellow"
+        return await self.engine.by_hand(kept, self.incident_at(kept, target), by, alone=alone)
 
     async def preview(self, level: int, condition: str | None, target: str | None) -> list[Repair]:
         since = self._clock.now() - 30 * 86400

@@ -26,6 +26,8 @@ class Run:
     attempt: Attempt
     story: Repair
     by_hand: bool = False
+    agreed: str = "yellow"
+    """By hand: the gravest tier that whoever asked for it has agreed to, as ``Principal.alone``."""
     again: bool = False
     """It was begun before, and something spoke against it: what it is about to do has been told."""
     second: SecondLook | None = None
