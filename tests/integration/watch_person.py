@@ -31,7 +31,8 @@ class Polls:
                 shown = changes.get(path, {}).get("status") == "stopped"
                 if shown or (polls and "ok_at" in changes.get("sources/source:homelab/resources", {})):
                     polls += 1
-                self.told.append((polls, ", ".join(f"{p} {c.get('status', '')} {c.get('text', '')}".strip() for p, c in changes.items())))
+                said = [f"{p} {c.get('status', '')} {c.get('text', '')}".strip() for p, c in changes.items()]
+                self.told.append((polls, ", ".join(said)))
                 for key, change in changes.items():
                     if key.startswith("incidents/") and change.get("condition") == "guest-crashed":
                         seen.setdefault("detected", polls)
