@@ -58,7 +58,10 @@ def play(number: int, sequences: int, steps: int, chosen_level: int, chosen_pace
 @pytest.mark.slow
 @pytest.mark.parametrize("shard", range(SHARDS))
 def test_sequences(shard: int) -> None:
-    seen = play(SEED * 1000 + shard, SEQUENCES // SHARDS, STEPS, 4 if shard % 4 == 3 else 3, QUICK)
+    wanted = SEQUENCES // SHARDS
+    # Hypothesis plays some more than it counts: those that are much like one before
+    seen = play(SEED * 1000 + shard, round(0.93 * wanted), STEPS, 4 if shard % 4 == 3 else 3, QUICK)
+    assert seen["sequences"] >= wanted
     assert seen["acts"] > seen["sequences"] / 4, f"too little happened: {seen}"
     assert {"repaired", "refused", "escalated", "reported"} <= seen.keys()
 
