@@ -17,10 +17,11 @@ from jarvis_daemon.protocol import messages as m
 from jarvis_daemon.protocol.errors import JarvisError
 from jarvis_daemon.protocol.state import Check, RepairStatus, RepairStep
 from jarvis_daemon.protocol.text import clean
+from jarvis_daemon.redact import redact, redact_tree
 from jarvis_daemon.remediation import plan, telling
 from jarvis_daemon.remediation.decision import ALONE, judge
 from jarvis_daemon.remediation.facts import Case, Opinion, SecondLook
-from jarvis_daemon.remediation.guardrails import ask_all, evidence_source
+from jarvis_daemon.remediation.guardrails import ask_all, ask_of_host, evidence_source
 from jarvis_daemon.remediation.run import Run
 from jarvis_daemon.remediation.runbook import Step
 from jarvis_daemon.remediation.stories import Save, Stories
@@ -116,6 +117,11 @@ class Carrier:
                 "refused", f"{judged.summary}: that touches a whole node", why=f"the scope is {case.runbook.scope}",
                 next="Write `scope: node` into the runbook.",
             )  # fmt: skip
+        guest = case.facts.guests.get(judged.target.id)
+        if guest is not None and guest.id != case.incident.target:
+            against = next((c for c in ask_of_host(case, guest) if c.verdict != "pass"), None)
+            if against is not None:
+                raise JarvisError("refused", against.text.rstrip("."), why=f"guardrail: {against.guardrail}")
         await self._look(run)
         why = self._engine.withdrawn(run) or self._against(self._engine.case(run), acted=run.attempt.acted)
         if why is not None:
@@ -249,9 +255,9 @@ class Carrier:
     def _note(self, told: RepairStep, outcome: m.ToolOutcome) -> None:
         told.outcome, told.call_id, told.ended_at = outcome.outcome, outcome.call_id, self._clock.now()
         if outcome.outcome not in {"done", "verified"} and outcome.text:
-            told.text = clean(outcome.text, limit=400)
+            told.text = clean(redact(outcome.text), limit=400)
         if outcome.outcome == "done":
-            told.result = _cut(outcome.result)
+            told.result = _cut(redact_tree(outcome.result))  # journals and logs: what they hold is kept for weeks
 
     async def _await_samples(self, run: Run) -> None:
         story = run.story
@@ -263,7 +269,7 @@ class Carrier:
 
     async def _end(self, run: Run, status: RepairStatus, text: str) -> None:
         story = run.story
-        story.status, story.text = status, text
+        story.status, story.text = status, clean(redact(text), limit=2000)
         if status not in {"holding", "recommended"}:
             story.ended_at = self._clock.now()
         await self._engine.ended(run)

@@ -323,6 +323,9 @@ class Engine:
                 story.status, story.ended_at = "over", facts.now
                 story.text = f"{story.text} It has gone away without me."
                 saves.append(Save(story))
+        for memory in (self._told, self._held_since, self._reasons, self._not_before, self._tries):
+            for key in [k for k in memory if k[0] not in facts.incidents and k not in self._runs]:
+                del memory[key]  # of one that closed before it had a story
         return saves
 
     async def ended(self, run: Run) -> None:

@@ -8,7 +8,11 @@ holds.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from fnmatch import fnmatchcase
 from typing import Final
+
+from msgspec.structs import replace as replace_in
 
 from jarvis_daemon.protocol.state import Check, CheckVerdict, Guest, Source, Task
 from jarvis_daemon.remediation.facts import Case
@@ -136,11 +140,11 @@ def silenced(case: Case) -> Check:
     incident, now = case.incident, case.facts.now
     if incident.silenced_until is not None and incident.silenced_until > now:
         return _say("silence", "refuse", "It is silenced, or in a maintenance window.")
-    node = case.node
+    lies_on = [one.id for one in (case.guest, case.node) if one is not None]
     for silence in case.facts.silences.values():
         if not silence.maintenance or not silence.starts_at <= now < silence.ends_at:
             continue
-        if silence.target in {"*", incident.target, node.id if node else incident.target}:
+        if any(fnmatchcase(name, silence.target) for name in (incident.target, *lies_on)):
             return _say("silence", "refuse", f"Maintenance on {silence.target} by {silence.by}: {silence.reason}.")
     return _say("silence", "pass", "Nothing is silenced, no maintenance.")
 
@@ -270,6 +274,12 @@ def ask_all(case: Case) -> list[Check]:
             name = guardrail.__name__.replace("_", " ")
             checks.append(_say(name, "refuse", f"This could not be judged ({type(error).__name__})."))
     return checks
+
+
+def ask_of_host(case: Case, guest: Guest) -> list[Check]:
+    """As ``ask_all``, of the guest that something ill lies on, where that guest itself is to be touched."""
+    host = replace(case, incident=replace_in(case.incident, target=guest.id))
+    return [guardrail(host) for guardrail in (*OF_THE_TARGET, evidence_fresh)]
 
 
 def stop_task(case: Case) -> Task | None:

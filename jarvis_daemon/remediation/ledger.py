@@ -17,6 +17,8 @@ from jarvis_daemon.remediation.runbook import Scope
 DAY_S: Final = 86400.0
 HOUR_S: Final = 3600.0
 KEEP_S: Final = 2 * DAY_S
+BEFORE_OPEN_S: Final = 30.0
+"""So long may a fault have been seen before its incident opens."""
 Fault = tuple[str, str]
 """(condition, target)"""
 
@@ -43,6 +45,8 @@ class Ledger:
     attempts: list[Attempt] = field(default_factory=list)
     _openings: dict[Fault, list[tuple[str, float]]] = field(default_factory=dict)
     _first_seen: dict[str, float] = field(default_factory=dict)
+    _looked: float | None = None
+    """When ``opened`` was called last (monotonic)."""
 
     def opened(self, incidents: list[Incident]) -> None:
         """Take note of open incidents; each counts once."""
@@ -51,9 +55,12 @@ class Ledger:
             if incident.id in self._first_seen:
                 continue
             age = max(0.0, now - incident.observed_at)
+            if self._looked is not None:  # it was not open then: a clock that jumped made it older
+                age = min(age, mono - self._looked + BEFORE_OPEN_S)
             self._first_seen[incident.id] = mono - age
             seen = self._openings.setdefault((incident.condition, incident.target), [])
             seen.append((incident.id, mono - max(0.0, now - incident.opened_at)))
+        self._looked = mono
 
     def begin(self, incident: Incident, scope: Scope) -> Attempt:
         """Reserve a place: from now on it counts as under way."""
