@@ -34,6 +34,8 @@ _log = logging.getLogger("jarvis.remediation")
 WAIT_S: Final = 300.0
 SEE_ANEW_S: Final = 60.0
 RESULT_MAX: Final = 4000
+FREE_COMMAND: Final = "execute_ssh"
+"""No guardrail knows what its command touches: one that does more than look is asked for at every level."""
 ACTED: Final = frozenset({"verified", "contradicted", "unverified"})
 Ending = Literal["go on", "stop"]
 AskSecond = Callable[[str], Awaitable[tuple[Opinion, str]]]
@@ -225,8 +227,11 @@ class Carrier:
         """One call through the gate, to its end: an approval is waited for."""
         name = plan.tool_of(step, case)
         spec = self._gate.registry.get(name)
-        args = plan.fill(step.args, case, spec.args)
+        free = spec.name == FREE_COMMAND
+        args = plan.fill(step.args, case, spec.args, words={"command"} if free else ())
         alone = "" if step.approval == "always" and not run.by_hand else self._alone(run)
+        if free and alone and not run.by_hand:
+            alone = "yellow"
         principal = Principal(
             session=run.session, role="runbook", client=run.kept.runbook.name, alone=alone
         )  # fmt: skip

@@ -7,7 +7,8 @@ refused as an argument where cleaning would change them.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+import shlex
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -23,15 +24,19 @@ from jarvis_daemon.tools import Target
 ARGUMENT_LIMIT: Final = 4000
 
 
-def fill(args: Mapping[str, Any], case: Case, takes: type[msgspec.Struct] | None = None) -> dict[str, Any]:
+def fill(
+    args: Mapping[str, Any], case: Case, takes: type[msgspec.Struct] | None = None, *, words: Collection[str] = ()
+) -> dict[str, Any]:
     """The arguments of a step, with facts in place of braces.
 
     A value that is one whole brace keeps the fact's type; with ``takes``, the tool's struct, it becomes text where
     the tool wants text (a vmid) and a number where it wants one. Raises ``refused``: a fact is not known, is no
-    plain value, or holds characters that are no text.
+    plain value, or holds characters that are no text. ``words``: arguments that are split into words as a shell
+    does; a fact has to be one plain word of them, or a part of one.
     """
     kinds = {field.encode_name: field.type for field in msgspec.structs.fields(takes)} if takes else {}
-    return {name: _fitted(name, _filled(value, case), kinds.get(name)) for name, value in args.items()}
+    filled = {n: _worded(v, case) if n in words else _filled(v, case) for n, v in args.items()}
+    return {name: _fitted(name, value, kinds.get(name)) for name, value in filled.items()}
 
 
 def tool_of(step: Step, case: Case) -> str:
@@ -107,6 +112,20 @@ def _filled(value: Any, case: Case) -> Any:
     if isinstance(value, dict):
         return {key: _filled(one, case) for key, one in value.items()}
     return value
+
+
+def _worded(value: Any, case: Case) -> Any:
+    if not isinstance(value, str):
+        return _filled(value, case)
+    return braces.replaced(value, lambda path: _word(path, case))
+
+
+def _word(path: str, case: Case) -> str:
+    """Raises ``refused`` for what a shell's rules would take apart, or a program for an option."""
+    text = _plain(path, case)
+    if shlex.quote(text) != text or text.startswith("-"):
+        raise JarvisError("refused", f"{path} is not one plain word", data={"fact": path})
+    return text
 
 
 def _known(path: str, case: Case) -> Any:

@@ -52,6 +52,17 @@ def test_braces_are_filled_at_every_depth_and_keys_are_left() -> None:
     assert args["ids"] == ["{target.id}", "node:{node.name}"]
 
 
+@pytest.mark.parametrize("name", ["a b", "a'b", 'a"b', "-rf", "$(x)", "a;b", "", "a\\b", "~x*"])
+def test_in_a_command_a_fact_is_one_plain_word_or_nothing(name: str) -> None:
+    for command in ("ls {incident.evidence.path}", "ls '{incident.evidence.path}'", "{incident.evidence.path}"):
+        with pytest.raises(JarvisError, match="is not one plain word"):
+            plan.fill({"command": command}, case(incident=fault(path=name)), words={"command"})
+    some = case(incident=fault(path="/var/log/x-1"))
+    assert plan.fill({"command": "ls -l {incident.evidence.path} {guest.vmid}"}, some, words={"command"}) == {
+        "command": "ls -l /var/log/x-1 105"
+    }
+
+
 def test_the_tool_gets_the_type_that_it_wants() -> None:
     args = {"guest": "{guest.vmid}", "timeout_s": "{incident.evidence.patience}"}
     some = case(incident=fault(patience="60"))
