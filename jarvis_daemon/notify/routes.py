@@ -17,7 +17,7 @@ REGULAR: Final = frozenset({"heartbeat", "storage.check"})
 """Lines that come by the clock: what is new in them has a line of its own."""
 ENDS: Final = frozenset({
     "incident.closed", "kill", "repair.repaired", "repair.failed", "repair.escalated", "repair.reported",
-    "repair.cancelled",
+    "repair.cancelled", "repair.asking",
 })  # fmt: skip
 """What is told however soon after the same."""
 STORIES: Final = frozenset({

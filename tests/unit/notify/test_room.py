@@ -160,6 +160,20 @@ async def test_every_end_of_a_repair_is_told(open_desk: OpenDesk, post: PostOffi
     assert len(post.mails) == 1
 
 
+async def test_each_question_is_told_though_one_was_asked_a_moment_before(
+    open_desk: OpenDesk, post: PostOffice
+) -> None:
+    """The second step of a repair asks too, and its approval ends after five minutes."""
+    desk = await open_desk(email=mail_to(post))
+    await repair(desk, "asking", "pihole has stopped. May I take a snapshot of it?", "1", "warning")
+    await desk.go(60)
+    await repair(desk, "asking", "pihole has stopped. May I start it?", "1", "warning")
+    await desk.go(60)
+    assert [("snapshot" in post.text(n), "start it" in post.text(n)) for n in range(len(post.mails))] == [
+        (True, False), (False, True),
+    ]  # fmt: skip
+
+
 async def test_routes(open_desk: OpenDesk, post: PostOffice) -> None:
     desk = await open_desk(email=mail_to(post, kinds=["incident.*", "heartbeat"], min_severity="error"))
     await desk.incident("a warning", "warning")
