@@ -37,7 +37,10 @@ def drill(
     minutes: int = typer.Option(60, "--minutes", min=1, max=10_080, help="How much simulated time."),
     seed: int | None = typer.Option(None, "--seed", min=0, help="The same number breaks the same things."),
     runbook: str | None = typer.Option(
-        None, "--runbook", help="One fault that this one answers, played to its end.", metavar="NAME",
+        None,
+        "--runbook",
+        help="One fault that this one answers, played to its end.",
+        metavar="NAME",
         autocompletion=complete.runbooks,
     ),
     power_cut: bool = typer.Option(

@@ -33,7 +33,10 @@ def history(
         None, "--since", help="Like 12h, yesterday or 2026-11-19; the last 24 hours without.", metavar="TIME"
     ),
     incident: str | None = typer.Option(
-        None, "--incident", help="Only those of this incident, however old.", metavar="N",
+        None,
+        "--incident",
+        help="Only those of this incident, however old.",
+        metavar="N",
         autocompletion=complete.incidents,
     ),
     limit: int = typer.Option(200, "-n", "--limit", min=1, max=999, help="At most so many, the newest."),

@@ -25,6 +25,7 @@ app = noun("runbook", "What is repaired, and how: list, try out, run, trust.")
 
 YES = "Do not ask; what destroys asks anyway."
 
+
 @app.command("list", cls=Reading)
 def list_(ctx: typer.Context) -> None:
     """All runbooks: what they answer, what they touch, and whether they may act by themselves."""

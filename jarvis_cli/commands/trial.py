@@ -44,7 +44,10 @@ def trial(
         None, help="As if its condition were seen there now: a name or an id.", autocompletion=complete.targets
     ),
     incident: str | None = typer.Option(
-        None, "--incident", help="As it was at this recorded incident.", metavar="N",
+        None,
+        "--incident",
+        help="As it was at this recorded incident.",
+        metavar="N",
         autocompletion=complete.incidents,
     ),
 ) -> None:

@@ -486,12 +486,16 @@ class Engine:
             _log.error("stories could not be saved", extra={"data": {"why": error.sentence()}})
 
     def _grouped(self, saves: list[Save]) -> list[Save]:
-        """Many held back for one reason in one round: one line instead of a page."""
+        """Many held back for one reason in one round, or recommended: one line instead of a page."""
         groups: dict[tuple[str, str], list[Save]] = {}
         for one in saves:
-            if one.event is not None and one.repair.status in {"refused", "holding"}:
+            if one.event is None:
+                continue
+            if one.repair.status in {"refused", "holding"}:
                 check = _decisive(one.repair.checks)
                 groups.setdefault((one.repair.status, check.guardrail if check else ""), []).append(one)
+            elif one.repair.status == "recommended":
+                groups.setdefault(("recommended", one.repair.runbook), []).append(one)
         for found in groups.values():
             if len(found) < TOGETHER:
                 continue

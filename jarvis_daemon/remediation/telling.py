@@ -40,12 +40,16 @@ def line(feed: Feed, repair: Repair, *, severity: FeedSeverity | None = None) ->
 
 
 def together(feed: Feed, repairs: Sequence[Repair], why: str) -> FeedEvent:
-    """One line for many that are held back for the same reason."""
+    """One line for many that are held back for the same reason, or recommended by the same runbook."""
     names = ", ".join(r.target_name for r in repairs[:8])
     more = f" and {len(repairs) - 8} more" if len(repairs) > 8 else ""
     status = repairs[0].status
+    text = f"I hold back on {len(repairs)} faults ({names}{more}). {why}"
+    if status == "recommended":
+        how = f"`jarvis runbook run {repairs[0].runbook} NAME` does one."
+        text = f"I would act on {len(repairs)} faults ({names}{more}). {how}"
     return feed.make(
-        f"repair.{status}", clean(f"I hold back on {len(repairs)} faults ({names}{more}). {why}", limit=LINE_MAX),
+        f"repair.{status}", clean(text, limit=LINE_MAX),
         severity=SEVERITIES.get(status, "info"),
         data={"incidents": [r.incident for r in repairs], "status": status, "silent": False},
     )  # fmt: skip

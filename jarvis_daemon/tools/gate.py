@@ -54,7 +54,7 @@ class Gate:
         self.approvals = Approvals(bus, clock, pin=approvals.pin)
         self.runner = Runner(store, feed, clock, kill, audit, at_once=tools.at_once)
         self.policies: dict[Role, Policy] = {}
-        """What a role has to hold besides its tiers, asked each time a write is judged: the guardrails of runbooks."""
+        """What a role has to hold besides its tiers, asked each time a write is judged: guardrails of runbooks."""
         self._store = store
         self._calls: dict[str, asyncio.Task[m.ToolOutcome]] = {}
         self._askers: dict[str, str] = {}

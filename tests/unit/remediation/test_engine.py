@@ -347,3 +347,16 @@ async def test_what_went_away_by_itself_ends_its_story(ward: Ward) -> None:
     ward.cluster.quorate = True
     await ward.poll(5)
     assert ward.acts == []
+
+
+async def test_thirty_that_are_only_recommended_are_one_line_and_thirty_stories(ward: Ward) -> None:
+    await ward.levels.set("all", "", 2, "a person")
+    for number in range(30):
+        ward.add(200 + number, f"guest{number}")
+        ward.crash(f"guest{number}", number=str(number + 1))
+    await ward.poll(5)
+    (line,) = await ward.told("repair.recommended")
+    assert line.text.startswith("I would act on 30 faults (guest0, guest1, ")
+    assert line.text.endswith("and 22 more). `jarvis runbook run guest-crashed NAME` does one.")
+    assert [r.status for r in ward.shown()] == ["recommended"] * 30
+    assert ward.acts == []

@@ -160,9 +160,15 @@ PASSES: list[tuple[str, Lazy]] = [
     ("person", lambda: make(tasks=task("vzsnapshot", user="jarvis@pve!daemon"))),
     ("person", lambda: make(tasks=task("vncproxy"))),
     ("person", lambda: make(tasks=task("vzreboot", ended_ago_s=1000.0))),
-    ("person", lambda: make(tasks={
-        "stop": task("vzstop", ended_ago_s=2000.0)["t"], "start": task("vzstart", ended_ago_s=1000.0)["t"],
-    })),
+    (
+        "person",
+        lambda: make(
+            tasks={
+                "stop": task("vzstop", ended_ago_s=2000.0)["t"],
+                "start": task("vzstart", ended_ago_s=1000.0)["t"],
+            }
+        ),
+    ),
     ("protected", lambda: make(protected=("plex", "tag:prod", "node:agent"))),
     ("votes", lambda: make(scope="node", steps=OFF)),
     ("attempts", lambda: make(past={"attempts": 2, "last_act_age_s": 1800.0})),

@@ -64,9 +64,7 @@ async def test_a_clock_that_jumps_before_an_incident_opens_makes_it_no_older(war
     ward.clock.jump(jump)
     await ward.poll()
     given: dict[str, Any] = {"condition": "node-unreachable", "target": "node:agent1", "severity": "critical"}
-    incident = Incident(
-        id="9", cluster="homelab", title="", observed_at=first, opened_at=ward.clock.now(), **given
-    )
+    incident = Incident(id="9", cluster="homelab", title="", observed_at=first, opened_at=ward.clock.now(), **given)
     ward.incidents["9"] = incident
     await ward.poll()
     assert 0 <= ward.engine.ledger.past(incident).age_s <= 40
