@@ -23,7 +23,7 @@ from jarvis_daemon.remediation.bystander import CONDITION, Bystander
 from jarvis_daemon.remediation.carrying import AskSecond, Carrier
 from jarvis_daemon.remediation.decision import Decision, effective_level, judge, withdrawn
 from jarvis_daemon.remediation.facts import Case, Facts
-from jarvis_daemon.remediation.guardrails import cooling_s, evidence_source
+from jarvis_daemon.remediation.guardrails import cooling_s, evidence_source, target_exists
 from jarvis_daemon.remediation.ledger import Attempt, Ledger
 from jarvis_daemon.remediation.run import Key, Run
 from jarvis_daemon.remediation.runbook import Kept
@@ -254,7 +254,7 @@ class Engine:
                 fault = run.incident.condition, run.incident.target
                 there = any((i.condition, i.target) == fault for i in facts.incidents.values())
                 mended = all(plan.holds(one, case).verdict == "pass" for one in run.kept.runbook.verify.facts)
-                if mended and not there:
+                if mended and not there and not _vanished(case):
                     run.story.samples = [*run.story.samples, facts.now]
                 else:
                     run.story.samples = []
@@ -427,6 +427,7 @@ class Engine:
             stands = story.ended_at is None or story.status in {"escalated", "reported", "failed"}
             if story.incident and (stands or _denied(story)):
                 self._standing[story.incident, story.runbook] = story
+                self._told[story.incident, story.runbook] = _told_of(story)
             if story.incident and _denied(story):
                 self._closing.add((story.incident, story.runbook))
         return saves
@@ -510,6 +511,19 @@ class Engine:
 def _denied(story: Repair) -> bool:
     """A person said no to one of its steps."""
     return story.status == "cancelled" and any(s.outcome == "denied" for s in story.steps)
+
+
+def _vanished(case: Case) -> bool:
+    """What was removed while it was being verified has no fault any more, and is not mended."""
+    known = case.incident.target.partition(":")[0] in {"guest", "node", "storage"}
+    return known and target_exists(case).verdict != "pass"
+
+
+def _told_of(story: Repair) -> set[str]:
+    """The reasons that a story of an earlier life was told for; a short hold may not have been told yet."""
+    check = _decisive(story.checks)
+    names = {"level", "trust"} if story.status == "recommended" else {check.guardrail} if check else set()
+    return {story.text, *(f"{name}:{story.status}" for name in names - QUIET)}
 
 
 def _decisive(checks: list[Check]) -> Check | None:

@@ -21,6 +21,8 @@ ENDS: Final = frozenset({"repaired", "failed", "escalated", "reported", "cancell
 SHOWN_S: Final = 86400.0
 """An ended story stays in the state topic for so long."""
 SHOWN_MAX: Final = 60
+ANSWER_MAX: Final = 8 << 20
+"""Bytes; a frame to a client holds 16 MiB."""
 _encode = msgspec.json.Encoder().encode
 _repair = msgspec.json.Decoder(Repair).decode
 _case = msgspec.json.Decoder(Case).decode
@@ -118,7 +120,7 @@ class Stories:
             args.append(incident)
         limit = max(1, min(limit, 1000))
         found = await self._store.read(lambda db: _read(db, " and ".join(where), args, limit))
-        return found[::-1]
+        return _fitting(found[::-1])
 
     async def case_of(self, incident: str, runbook: str) -> tuple[Case, Repair] | None:
         """The facts of the last decision about an incident by a runbook, as they were kept."""
@@ -167,6 +169,17 @@ def slim(case: Case) -> Case:
             silences=dict(facts.silences), orders={},
         ),
     )  # fmt: skip
+
+
+def _fitting(stories: list[Repair]) -> list[Repair]:
+    """The newest first; of those beyond what one answer holds, without what their steps have read."""
+    size = 0
+    for story in stories:
+        size += len(_encode(story))
+        if size > ANSWER_MAX:
+            for step in story.steps:
+                step.result = {"cut": "`jarvis history --incident` has it"} if step.result else {}
+    return stories
 
 
 def _read(db: Database, where: str, args: Sequence[object], limit: int) -> list[Repair]:
