@@ -75,7 +75,7 @@ class Facts:
     in_window: bool = False
     """Within a configured backup window."""
     our_user: str = ""
-    """The user part of our token: tasks of others are a person's, or HA's."""
+    """The id of our token, ``USER@REALM!NAME``: tasks of others are a person's, or HA's."""
     orders: Mapping[str, float] = field(default_factory=dict)
     """Guest id -> its place in the boot order of PVE, where that is known."""
     limits: Limits = field(default_factory=Limits)

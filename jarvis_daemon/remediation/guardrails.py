@@ -300,8 +300,17 @@ def stop_task(case: Case) -> Task | None:
 
 
 def ours(task: Task, our_user: str) -> bool:
-    """Whether a task was started with our token, by whichever of its names PVE tells."""
-    return bool(our_user) and task.user.partition("!")[0] == our_user.partition("!")[0]
+    """Whether a task was started with our token. ``our_user``: the token's id, ``USER@REALM!NAME``.
+
+    Lists of PVE may leave the token out, the UPID never does. A person of a PAM account works under the very name
+    of a token of theirs; so a bare name is ours only where nobody logs in by it.
+    """
+    user, _, token = our_user.partition("!")
+    parts = task.id.split(":")
+    told = parts[7] if "!" not in task.user and len(parts) > 7 else task.user
+    if "!" in told and token:
+        return told == our_user
+    return bool(user) and told.partition("!")[0] == user and not (token and user.endswith("@pam"))
 
 
 def cooling_s(case: Case) -> float:

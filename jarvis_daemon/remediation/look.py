@@ -47,7 +47,7 @@ def looker(
             incidents={i.id: i for i in shown.values() if i.status == "open" and i.cluster == name},
             silences=incidents.view("silences", Silence), killed=kill.engaged, kill_reason=kill.reason,
             protected=tuple(settings.tools.protected), runs_on=runs_on, in_window=in_window(now),
-            our_user=token.partition("!")[0], limits=limits,
+            our_user=token, limits=limits,
         )  # fmt: skip
 
     return look
