@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 
-from jarvis_daemon.simulator.fault_kinds import KINDS
+from jarvis_daemon.simulator.faults import KINDS  # with all kinds registered
 from scripts.docgen.source import cell, one_line
 
 INTRODUCTION = """\
