@@ -52,8 +52,22 @@ def ceiling(cluster: Cluster) -> tuple[int, str]:
 def effective_level(autonomy: Autonomy, facts: Facts, condition: str, target: str) -> tuple[int, str]:
     """The level that holds for a fault now, and why it is lower than what was chosen."""
     level = chosen_level(autonomy, condition, target)
+    if target not in autonomy.targets:  # what lies on a machine that was set lower is no freer than it
+        level = min(
+            [level, *(autonomy.targets[one] for one in _machines(facts, target) if one in autonomy.targets)]
+        )
     most, why = ceiling(facts.cluster)
     return (most, why) if level > most else (level, "")
+
+
+def _machines(facts: Facts, target: str) -> list[str]:
+    """Ids of the node or guest that a service, container, storage or disk lies on."""
+    kind, _, rest = target.partition(":")
+    host, slash, _ = rest.partition("/")
+    if not slash or kind not in {"service", "container", "storage", "disk"}:
+        return []
+    guests = [g.id for g in facts.guests.values() if host in {g.name, str(g.vmid)}] if kind == "container" else []
+    return [f"node:{host}", *guests]
 
 
 def judge(case: Case, level: int, level_why: str = "") -> Decision:

@@ -470,6 +470,8 @@ class Engine:
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        for run in self._runs.values():
+            run.done.set()
 
     def under_way(self) -> list[Run]:
         return list(self._runs.values())

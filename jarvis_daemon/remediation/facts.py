@@ -123,10 +123,11 @@ class Case:
 
     @property
     def guest(self) -> Guest | None:
-        """The guest that the target is, or that it lies on (a container's host)."""
+        """The guest that the target is, or that it lies on (a container's host). Two of one name are neither."""
         found = self.facts.guests.get(self.incident.target)
         if found is None and (name := self._host()) is not None:
-            found = next((g for g in self.facts.guests.values() if name in {g.name, str(g.vmid)}), None)
+            named = [g for g in self.facts.guests.values() if name in {g.name, str(g.vmid)}]
+            found = named[0] if len(named) == 1 else None
         return found
 
     @property

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 
-from jarvis_daemon.simulator.faults import KINDS  # with all kinds registered
+from jarvis_daemon.simulator import fault_upkeep  # noqa: F401  (its kinds register themselves)
+from jarvis_daemon.simulator.fault_kinds import KINDS
 from scripts.docgen.source import cell, one_line
 
 INTRODUCTION = """\

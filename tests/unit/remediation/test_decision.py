@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from jarvis_daemon.protocol.state import Autonomy, Cluster
+from jarvis_daemon.protocol.state import Autonomy, Cluster, Guest, Incident
 from jarvis_daemon.remediation.decision import Verdict, ceiling, chosen_level, effective_level, judge
 from jarvis_daemon.remediation.facts import Case, Facts
 from jarvis_daemon.remediation.runbook import Step, When
@@ -104,3 +104,24 @@ def test_with_one_reachable_endpoint_nobody_can_confirm(seen: Cluster, most: int
     assert effective_level(autonomy(), facts, "guest-crashed", "guest:105") == (min(3, most), why)
     low = Autonomy(id="autonomy:main", level=1)
     assert effective_level(low, facts, "guest-crashed", "guest:105") == (1, ""), "what was chosen lower stays"
+
+
+@pytest.mark.parametrize(
+    ("target", "level"),
+    [
+        ("storage:pve/local", 0), ("service:pve/smbd", 0), ("disk:pve/sda", 0), ("container:management/grafana", 1),
+        ("container:pve/grafana", 0), ("service:Home/smbd", 3), ("storage:externalhdd", 3), ("service:pve/cron", 4),
+    ],
+)  # fmt: skip
+def test_what_lies_on_a_machine_is_no_freer_than_it_unless_it_was_set_itself(target: str, level: int) -> None:
+    facts = Facts(0.0, 0.0, cluster(), guests={"guest:100": Guest(id="guest:100", vmid=100, name="management")})
+    chosen = Autonomy(id="autonomy:main", level=3, targets={"node:pve": 0, "guest:100": 1, "service:pve/cron": 4})
+    assert effective_level(chosen, facts, "storage-high", target)[0] == level
+
+
+def test_a_container_s_host_of_two_names_is_neither() -> None:
+    both = {f"guest:{n}": Guest(id=f"guest:{n}", vmid=n, name="management") for n in (100, 101)}
+    incident = Incident(id="1", condition="docker-container-unhealthy", target="container:management/grafana")
+    assert Case(Facts(0.0, 0.0, cluster(), guests=both), incident, kept()).guest is None
+    del both["guest:101"]
+    assert Case(Facts(0.0, 0.0, cluster(), guests=both), incident, kept()).guest is both["guest:100"]
