@@ -40,7 +40,7 @@ MARKS: Final[dict[str, Mark]] = {
     "recommended": Mark("▲", "warn", "recommended to you", "recommended"),
     "reported": Mark("·", "light", "reported", "reported"),
     "cancelled": Mark("▲", "warn", "called off", "called off"),
-    "over": Mark("✔", "faint", "went away by itself", "gone by themselves"),
+    "over": Mark("✔", "faint", "over before I acted", "over by themselves"),
 }
 """In the order in which they are counted."""
 VERDICTS: Final[dict[str, tuple[str, Tone]]] = {

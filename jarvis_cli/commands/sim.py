@@ -116,6 +116,8 @@ def _param(text: str) -> tuple[str, Any]:
     key, sign, value = text.partition("=")
     if not sign or not key:
         raise typer.BadParameter(f"{text!r} is not KEY=VALUE", param_hint="--set")
+    if value.lower() in {"true", "false"}:
+        return key, value.lower() == "true"
     try:
         return key, float(value) if "." in value else int(value)
     except ValueError:

@@ -60,7 +60,8 @@ async def gather(
 
 def _stored(db: Database, now: float, since: float) -> Findings:
     incidents = [kept.incident for kept in incident_rows.read_incidents(db, status=None, closed_after=since)]
-    incidents = [incident for incident in reversed(incidents) if _was_news(incident)]
+    worked_on = {str(row[0]) for row in db.execute("select incident from repairs where acted_at is not null")}
+    incidents = [incident for incident in reversed(incidents) if _was_news(incident) or incident.id in worked_on]
     still = [incident for incident in incidents if incident.status == "open"]
     return Findings(
         now=now, since=since,
@@ -72,7 +73,7 @@ def _stored(db: Database, now: float, since: float) -> Findings:
 
 
 def _was_news(incident: Incident) -> bool:
-    """Healed within its grace: nobody was told, and nobody is now."""
+    """Healed by itself within its grace: nobody was told, and nobody is now."""
     return incident.status == "open" or incident.announced_at is not None or incident.acked_at is not None
 
 

@@ -179,7 +179,7 @@ def _storage(found: Findings) -> list[str]:
         told = [f"{day} in a day"] if one.day_ago is not None else []
         told += [f"{week} in 7 days"] if one.week_ago is not None else []
         why = ", ".join(told) or "no older figures yet"
-        lines.append(f"{one.name}: {one.now:.1%} full, {why}{_full_in(one)}")
+        lines.append(f"{one.name}: {one.now:.1%} full, {why}")
     return _some(lines) or (["Nothing has grown to speak of"] if found.growth else ["No figures yet"])
 
 
@@ -187,14 +187,6 @@ def _change(now: float, before: float | None) -> str:
     if before is None or abs(now - before) < GROWTH_TOLD:
         return ""
     return f"{(now - before) * 100:+.1f} points"
-
-
-def _full_in(one: Growth) -> str:
-    """A line through a week, where it leads to a full storage within a month."""
-    if one.week_ago is None or one.now - one.week_ago < GROWTH_TOLD:
-        return ""
-    days = (1 - one.now) / ((one.now - one.week_ago) / 7)
-    return f"; at this pace full in {days:.0f} days" if days <= 31 else ""
 
 
 def _standing(found: Findings) -> list[str]:

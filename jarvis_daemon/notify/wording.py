@@ -197,10 +197,11 @@ def _bare(body: str) -> str:
 def _why(why: str) -> str:
     if why.startswith("down:"):
         since = stamp(float(why.removeprefix("down:")))
-        return f"This could not be sent since {since}, and is told now. Oldest first:"
+        return f"This could not be sent since {since}, and is told now. The gravest first:"
     if why == "quiet":
-        return "This waited for the end of the quiet hours. Oldest first:"
-    return "This had to wait. Oldest first:" if why == "waited" else "Much happened within a minute. Oldest first:"
+        return "This waited for the end of the quiet hours. The gravest first:"
+    reason = "This had to wait." if why == "waited" else "Much happened within a minute."
+    return f"{reason} The gravest first:"
 
 
 def _counts(lot: Sequence[Row]) -> list[tuple[str, int]]:

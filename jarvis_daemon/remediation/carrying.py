@@ -206,6 +206,8 @@ class Carrier:
         text = f"{outcome.text.rstrip('.')}.{why}"
         if outcome.outcome == "denied":
             await self._end(run, "cancelled", text)
+        elif outcome.outcome == "expired" and self._is_over(run):
+            await self._end(run, "over", f"{text} It has gone away meanwhile.")
         elif outcome.outcome == "expired":
             how = f"`jarvis runbook run {run.kept.runbook.name} {call_name(self._engine.case(run))}`"
             await self._end(run, "recommended", f"{text} {how} does it.")
@@ -213,6 +215,11 @@ class Carrier:
             await self._end(run, "failed", text)
         else:  # refused before anything was begun: no attempt, and looked at again
             await self._end(run, "holding", text)
+
+    def _is_over(self, run: Run) -> bool:
+        """The fault is gone, and nothing was done."""
+        gone = run.incident.id not in self._engine.case(run).facts.incidents
+        return bool(run.incident.id) and gone and not run.attempt.acted
 
     async def _stop(self, run: Run, text: str, guardrail: str, number: int) -> None:
         """A guardrail, or the kill switch, between two steps."""

@@ -267,6 +267,8 @@ class Engine:
         return saves
 
     def _mended_text(self, run: Run) -> str:
+        if not run.incident.id:  # a person ran it where nothing was ill
+            return f"{run.kept.runbook.name} has run on {run.story.target_name}; two fresh readings show it well."
         took = (run.story.samples[-1] if run.story.samples else self._clock.now()) - run.story.seen_at
         return f"{spoken(run.story)} is mended, {span(took)} after it was seen."
 
@@ -321,12 +323,18 @@ class Engine:
             self._closing.discard(key)
             if story.ended_at is None and story.id:
                 story.status, story.ended_at = "over", facts.now
-                story.text = f"{story.text} It has gone away without me."
+                how = "Another runbook saw to it." if self._acted_on(key[0]) else "It has gone away without me."
+                story.text = f"{story.text} {how}"
                 saves.append(Save(story))
         for memory in (self._told, self._held_since, self._reasons, self._not_before, self._tries):
             for key in [k for k in memory if k[0] not in facts.incidents and k not in self._runs]:
                 del memory[key]  # of one that closed before it had a story
         return saves
+
+    def _acted_on(self, incident: str) -> bool:
+        """Whether any runbook did something about it."""
+        runs = any(run.key[0] == incident and run.attempt.acted for run in self._runs.values())
+        return runs or any(a.incident == incident and a.acted for a in self.ledger.attempts)
 
     async def ended(self, run: Run) -> None:
         """Of the carrier: nothing more is done in this run."""

@@ -189,7 +189,8 @@ def votes(case: Case) -> Check:
         return _say("votes", "hold", "It is not known how many votes quorum needs.")
     takes = sum(tool in NODE_TAKERS for step in case.runbook.steps for tool in tools_of(step))
     if online - takes < needed:
-        return _say("votes", "refuse", f"{online} of {needed} needed votes are there, and it would take {takes}.")
+        would = f", and it would take {takes}" if takes else ""
+        return _say("votes", "refuse", f"{online} of {needed} needed votes are there{would}.")
     return _say("votes", "pass", f"{online} votes are there, {needed} are needed.")
 
 
@@ -220,11 +221,11 @@ def blast_radius(case: Case) -> Check:
     if past.running_here:
         return _say("blast radius", "hold", f"A repair of {case.name} is under way.")
     if past.running_nodes >= limits.nodes_at_once:
-        return _say("blast radius", "hold", "A node is being repaired; everything else waits.")
+        return _say("blast radius", "hold", "A repair of a node is under way, or asked for; everything else waits.")
     if case.runbook.scope == "node" and past.running_guests:
-        return _say("blast radius", "hold", f"{past.running_guests} repairs are under way; a node goes alone.")
+        return _say("blast radius", "hold", f"{_repairs(past.running_guests)} under way; a node goes alone.")
     if case.runbook.scope == "guest" and past.running_guests >= limits.guests_at_once:
-        return _say("blast radius", "hold", f"{past.running_guests} repairs are under way already.")
+        return _say("blast radius", "hold", f"{_repairs(past.running_guests)} under way already.")
     if case.by_hand:
         return _say("blast radius", "pass", "A person asked for it.")
     if past.acts_hour >= limits.acts_per_hour:
@@ -354,6 +355,10 @@ def _names(case: Case) -> set[str]:
     elif (node := case.node) is not None:
         names |= {node.id, node.name}
     return names
+
+
+def _repairs(count: int) -> str:
+    return "1 repair is" if count == 1 else f"{count} repairs are"
 
 
 def _say(guardrail: str, verdict: CheckVerdict, text: str) -> Check:

@@ -42,6 +42,7 @@ TICK_S = 5.0
 READ_S = 60.0
 SWEEP_S = 3600.0
 SIMULATED_LEVEL, REAL_LEVEL = 3, 2
+RECOMMENDING_LEVEL = 2
 
 
 class Remediation:
@@ -149,9 +150,9 @@ class Remediation:
     async def _preview(self, params: m.AutonomyPreview, principal: Principal) -> m.AutonomyPreviewResult:
         since = params.since_at if params.since_at is not None else self._clock.now() - 30 * 86400
         stories = await self.stories.list(since_at=since, incident=None, limit=1000)
-        found = would_have(stories, params.level)
-        days = max(1, round((self._clock.now() - since) / 86400))
-        text = f"At L{params.level} it would have acted {len(found)} times in the last {days} days."
+        found = [*self._at_once(params.level), *would_have(stories, params.level)]
+        text = f"At L{params.level}, more would have been done {len(found)} time{'' if len(found) == 1 else 's'}."
+        text += " At L0 and L1 no story is kept of what was not done." if self.levels.state.level < 2 else ""
         return m.AutonomyPreviewResult(level=params.level, since_at=since, would_have=found, text=text)
 
     async def runbooks(self, condition: str | None) -> list[m.RunbookInfo]:
@@ -204,10 +205,29 @@ class Remediation:
 
     async def preview(self, level: int, condition: str | None, target: str | None) -> list[Repair]:
         since = self._clock.now() - 30 * 86400
-        found = would_have(await self.stories.list(since_at=since, incident=None, limit=1000), level)
+        stories = await self.stories.list(since_at=since, incident=None, limit=1000)
+        found = [*self._at_once(level), *would_have(stories, level)]
         return [
             r for r in found if condition in {None, r.condition} and target in {None, r.target}
         ]  # fmt: skip
+
+    def _at_once(self, level: int) -> list[Repair]:
+        """What is open now, stands in no story, and would be begun as soon as the level is chosen."""
+        facts = self.look()
+        if level < ACTING_LEVEL or self.levels.state.level >= RECOMMENDING_LEVEL:
+            return []  # from L2 on each has its story
+        found = []
+        for incident in facts.incidents.values():
+            for kept in self.shelf.for_condition(incident.condition):
+                case = Case(facts, incident, kept, self.engine.ledger.past(incident))
+                if judge(case, level).verdict in {"act", "ask"}:
+                    found.append(Repair(
+                        id="", incident=incident.id, condition=incident.condition, target=incident.target,
+                        target_name=case.name, runbook=kept.runbook.name, level=level, status="recommended",
+                        seen=incident.title, seen_at=incident.observed_at, text=f"{incident.title}: at once.",
+                        decided=f"at once: {kept.runbook.about}",
+                    ))  # fmt: skip
+        return found
 
     # --- dry runs --------------------------------------------------------------------------------------------
 
@@ -233,12 +253,18 @@ class Remediation:
         return _answer(case, judge(case, level, level_why), replayed=False)
 
     async def _replay(self, kept: Kept, number: str) -> m.RunbookTested:
+        listed = await self._bus.ask("incident.list", m.IncidentList(limit=1000), DAEMON)
+        plain = next((i for i in listed["incidents"] if i["id"] == number), None)
+        if plain is not None and plain["condition"] != kept.runbook.condition:
+            raise JarvisError(
+                "invalid_params", f"{kept.runbook.name} does not answer incident {number}",
+                why=f"that is {plain['condition']}, the runbook is for {kept.runbook.condition}",
+                next="`jarvis runbook list` shows which answers what.",
+            )  # fmt: skip
         found = await self.stories.case_of(number, kept.runbook.name)
         if found is not None:
             case, story = found
             return _answer(case, judge(case, story.level), replayed=True)
-        listed = await self._bus.ask("incident.list", m.IncidentList(limit=1000), DAEMON)
-        plain = next((i for i in listed["incidents"] if i["id"] == number), None)
         if plain is None:
             raise JarvisError(
                 "not_found", f"There is no incident {clean(number)!r}", next="`jarvis incident list --all`."

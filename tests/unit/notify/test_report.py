@@ -138,7 +138,7 @@ async def test_storages_that_grow(open_desk: OpenDesk) -> None:
     told = await report(desk)
     assert told.sections["storage"] == [
         "new: 85.0% full, no older figures yet",
-        "tank: 80.0% full, +2.0 points in a day, +14.0 points in 7 days; at this pace full in 10 days",
+        "tank: 80.0% full, +2.0 points in a day, +14.0 points in 7 days",
     ]  # fmt: skip
 
 
@@ -150,6 +150,14 @@ async def test_a_healed_fault_that_nobody_heard_of_is_not_listed(open_desk: Open
     quiet.incident.status, quiet.incident.opened_at, quiet.incident.closed_at = "closed", MORNING - 9, MORNING - 1
     await desk.store.write(lambda db: rows.insert_incident(db, quiet))
     assert "a blink" not in (await report(desk)).text
+    await desk.store.write(
+        lambda db: db.execute(
+            "insert into repairs (cluster, incident, condition, target, runbook, status, began_at, acted_at, body, "
+            "facts) values ('homelab', ?, 'x', 'y', 'z', 'repaired', 1, 2, '', '')",
+            [quiet.incident.id],
+        )
+    )
+    assert "a blink" in (await report(desk)).text, "what was repaired within its grace counts"
 
 
 async def test_who_may_ask_for_what(open_desk: OpenDesk, post: PostOffice) -> None:

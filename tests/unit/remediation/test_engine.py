@@ -360,3 +360,24 @@ async def test_thirty_that_are_only_recommended_are_one_line_and_thirty_stories(
     assert line.text.endswith("and 22 more). `jarvis runbook run guest-crashed NAME` does one.")
     assert [r.status for r in ward.shown()] == ["recommended"] * 30
     assert ward.acts == []
+
+
+async def test_a_question_that_nobody_answers_about_a_fault_that_is_gone_recommends_nothing(ward: Ward) -> None:
+    ward.books[:] = [kept(steps=[ASKS])]
+    ward.crash()
+    await ward.poll()
+    ward.change("pihole", status="running")
+    await ward.poll(6, seconds=60)
+    assert ward.story().status == "over"
+    assert ward.story().text.endswith("It has gone away meanwhile.")
+    assert await ward.told("repair.recommended") == []
+
+
+async def test_what_another_runbook_mended_has_not_gone_away_by_itself(ward: Ward) -> None:
+    ward.books[:] = [kept(name="aa-mine", trusted=False), kept()]
+    ward.crash()
+    await ward.poll(6)
+    stories = {r.runbook: r for r in ward.shown()}
+    assert stories["guest-crashed"].status == "repaired"
+    assert stories["aa-mine"].status == "over"
+    assert stories["aa-mine"].text.endswith("Another runbook saw to it.")
