@@ -17,7 +17,7 @@ REGULAR: Final = frozenset({"heartbeat", "storage.check"})
 """Lines that come by the clock: what is new in them has a line of its own."""
 ENDS: Final = frozenset({
     "incident.closed", "kill", "repair.repaired", "repair.failed", "repair.escalated", "repair.reported",
-    "repair.cancelled", "repair.asking",
+    "repair.cancelled", "repair.asking", "repair.over",
 })  # fmt: skip
 """What is told however soon after the same."""
 STORIES: Final = frozenset({
@@ -57,6 +57,11 @@ def is_wanted(db: Database, channel: str, route: Route, event: FeedEvent) -> boo
         told = outbox.kinds_told(db, channel, str(data.get("incident", "")))
         if told & STORIES:
             return False  # what the watchman makes of it says that it is there
+    if kind == "kill":  # who was told that nothing acts is told that it acts again
+        return RANK["warning"] >= RANK[route.min_severity]
+    if kind == "repair.over":
+        told = outbox.kinds_told(db, channel, str(data.get("incident", "")))
+        return bool(told & STORIES) and "incident.closed" not in told
     return kind in STORIES or RANK.get(event.severity, 0) >= RANK[route.min_severity]
 
 

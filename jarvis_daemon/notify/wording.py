@@ -77,7 +77,8 @@ class Words:
         parts = [fold(_safe(event.text)), "\n".join(f"{name + ':':<10}{value}" for name, value in facts)]
         if event.kind == ESCALATED and number:
             parts.append(_story(db, event, number))
-        if (hint := _NEXT.get(event.kind)) is not None:
+        released = event.kind == "kill" and event.data.get("engaged") is False
+        if (hint := _NEXT.get(event.kind)) is not None and not released:
             parts.append(fold(hint))
         return self.subject(_about(event, title)), self.signed("\n\n".join(part for part in parts if part))
 

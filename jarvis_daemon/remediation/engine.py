@@ -317,7 +317,7 @@ class Engine:
         """Incidents that closed: what stood undecided is over, nothing of them is kept in mind."""
         saves: list[Save] = []
         for key in [k for k in self._standing if k[0] not in facts.incidents and k not in self._runs]:
-            story = self._standing.pop(key)
+            story, told = self._standing.pop(key), bool(self._told.get(key))
             for memory in (self._told, self._held_since, self._reasons, self._not_before, self._tries):
                 memory.pop(key, None)
             self._closing.discard(key)
@@ -325,7 +325,7 @@ class Engine:
                 story.status, story.ended_at = "over", facts.now
                 how = "Another runbook saw to it." if self._acted_on(key[0]) else "It has gone away without me."
                 story.text = f"{story.text} {how}"
-                saves.append(Save(story))
+                saves.append(Save(story, telling.line(self._feed, story) if told else None))
         for memory in (self._told, self._held_since, self._reasons, self._not_before, self._tries):
             for key in [k for k in memory if k[0] not in facts.incidents and k not in self._runs]:
                 del memory[key]  # of one that closed before it had a story
@@ -505,8 +505,8 @@ class Engine:
             if one.repair.status in {"refused", "holding"}:
                 check = _decisive(one.repair.checks)
                 groups.setdefault((one.repair.status, check.guardrail if check else ""), []).append(one)
-            elif one.repair.status == "recommended":
-                groups.setdefault(("recommended", one.repair.runbook), []).append(one)
+            elif one.repair.status in {"recommended", "over"}:
+                groups.setdefault((one.repair.status, one.repair.runbook), []).append(one)
         for found in groups.values():
             if len(found) < TOGETHER:
                 continue

@@ -45,7 +45,9 @@ def together(feed: Feed, repairs: Sequence[Repair], why: str) -> FeedEvent:
     more = f" and {len(repairs) - 8} more" if len(repairs) > 8 else ""
     status = repairs[0].status
     text = f"I hold back on {len(repairs)} faults ({names}{more}). {why}"
-    if status == "recommended":
+    if status == "over":
+        text = f"{len(repairs)} faults ({names}{more}) are over, and I did nothing."
+    elif status == "recommended":
         how = f"`jarvis runbook run {repairs[0].runbook} NAME` does one."
         text = f"I would act on {len(repairs)} faults ({names}{more}). {how}"
     return feed.make(

@@ -277,3 +277,26 @@ async def test_what_may_have_arrived_is_not_put_into_another_parcel(open_desk: O
     await desk.go(120)
     assert sorted(heads(post)) == ["gitea has stopped", "pihole has stopped"]
     assert all("messages" not in head for head in heads(post))
+
+
+async def test_who_heard_that_nothing_acts_hears_that_it_acts_again(open_desk: OpenDesk, post: PostOffice) -> None:
+    desk = await open_desk(email=mail_to(post))
+    await desk.tell("kill", "The kill switch is engaged: nothing acts.", "warning", engaged=True)
+    await desk.go(60)
+    await desk.tell("kill", "The kill switch is released.", "ok", engaged=False)
+    await desk.go(60)
+    assert heads(post) == ["The kill switch is engaged: nothing acts", "The kill switch is released"]
+    assert ["unkill" in post.text(n) for n in range(2)] == [True, False]
+
+
+async def test_who_heard_that_it_is_left_alone_hears_that_it_is_over_once(
+    open_desk: OpenDesk, post: PostOffice
+) -> None:
+    desk = await open_desk(email=mail_to(post))
+    await repair(desk, "refused", "pve does not answer. I leave it alone: no quorum.", "1", "warning")
+    await desk.go(60)
+    await repair(desk, "over", "pve does not answer. It has gone away without me.", "1", "info")
+    await repair(desk, "over", "plex has stopped. It has gone away without me.", "2", "info")
+    await desk.go(60)
+    assert len(post.mails) == 2
+    assert "gone away without me" in post.text(1)

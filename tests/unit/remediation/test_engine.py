@@ -360,6 +360,13 @@ async def test_thirty_that_are_only_recommended_are_one_line_and_thirty_stories(
     assert line.text.endswith("and 22 more). `jarvis runbook run guest-crashed NAME` does one.")
     assert [r.status for r in ward.shown()] == ["recommended"] * 30
     assert ward.acts == []
+    for number in range(30):
+        ward.change(f"guest{number}", status="running")
+    await ward.poll(2)
+    (line,) = await ward.told("repair.over")
+    assert line.text.startswith("30 faults (guest0, guest1, ")
+    assert line.text.endswith("and 22 more) are over, and I did nothing.")
+    assert [r.status for r in ward.shown()] == ["over"] * 30
 
 
 async def test_a_question_that_nobody_answers_about_a_fault_that_is_gone_recommends_nothing(ward: Ward) -> None:

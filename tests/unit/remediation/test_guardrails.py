@@ -129,7 +129,7 @@ CASES: list[tuple[str, CheckVerdict, Lazy, str]] = [
     ("cool_down", "hold", lambda: make(past={"attempts": 2, "last_act_age_s": 1799.0}), "Attempt 3 comes in 1 s"),
     ("blast_radius", "hold", lambda: make(past={"running_here": True}), "A repair of pihole is under way"),
     ("blast_radius", "hold", lambda: make(past={"running_guests": 2}), "2 repairs are under way"),
-    ("blast_radius", "hold", lambda: make(past={"running_nodes": 1}), "A repair of a node is under way, or asked for"),
+    ("blast_radius", "hold", lambda: make(past={"running_nodes": 1}), "A repair of a node is under way"),
     ("blast_radius", "hold", lambda: make(scope="node", steps=WAKE, past={"running_guests": 1}), "goes alone"),
     ("blast_radius", "ask", lambda: make(past={"acts_hour": 6}), "6 repairs within an hour"),
     ("blast_radius", "ask", lambda: make(past={"acts_day": 20}), "20 repairs within a day"),
