@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from jarvis_daemon.incidents.lines import span as span  # the same words for a duration everywhere
 from jarvis_daemon.protocol.state import Check, Repair
 from jarvis_daemon.remediation import evidence
 
@@ -14,18 +15,6 @@ OPENERS = frozenset({"A", "An", "It", "Maintenance", "No", "Nobody", "The", "The
 DID = {"denied": "asked", "expired": "asked", "refused": "tried", "failed": "tried", "cancelled": "tried"}
 """Of a step that was not done, by its outcome."""
 LEVELS = ("observe", "alert", "recommend", "act and report", "act silently")
-
-
-def span(seconds: float) -> str:
-    """``40 s``, ``12 min``, ``3 h 20 min``."""
-    whole = max(0, round(seconds))
-    if whole < 100:
-        return f"{whole} s"
-    minutes = round(whole / 60)
-    if minutes < 100:
-        return f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
 
 
 def moment(at: float) -> str:

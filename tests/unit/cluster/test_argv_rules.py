@@ -144,7 +144,7 @@ EXAMPLES: dict[str, tuple[list[str], list[str]]] = {
             "sed -i s/a/b/ /etc/network/interfaces",
             "cp x //etc/pve/y",
             "cp x /tmp/../etc/pve/x",
-            "tee -a /root/.ssh/authorized_keys",
+            "tee -a /home/me/.ssh/authorized_keys",
         ],
         ["cp a /tmp/b", "tee /dev/null", "sed -n 1p /tmp/x"],
     ),
