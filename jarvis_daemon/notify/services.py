@@ -13,7 +13,6 @@ from jarvis_daemon.bus import Bus, Principal
 from jarvis_daemon.clock import Clock
 from jarvis_daemon.notify.channel import NotTaken, Parcel
 from jarvis_daemon.notify.loopback import check_url
-from jarvis_daemon.notify.secret import secret
 from jarvis_daemon.notify.wording import cut
 from jarvis_daemon.protocol.errors import JarvisError
 from jarvis_daemon.protocol.locate import Places
@@ -21,6 +20,7 @@ from jarvis_daemon.protocol.spawn import spawn
 from jarvis_daemon.protocol.state import Service
 from jarvis_daemon.protocol.text import clean
 from jarvis_daemon.settings import AppriseSettings
+from jarvis_daemon.settings.secret import secret
 from jarvis_daemon.supervisor import Supervisor, WorkerSpec
 
 _log = logging.getLogger("jarvis.notify")

@@ -24,11 +24,11 @@ from typing import Final
 from jarvis_daemon.clock import Clock
 from jarvis_daemon.notify.channel import NotTaken, Parcel
 from jarvis_daemon.notify.loopback import check_host, is_loopback
-from jarvis_daemon.notify.secret import secret
 from jarvis_daemon.protocol.errors import JarvisError
 from jarvis_daemon.protocol.locate import Places
 from jarvis_daemon.protocol.text import clean, clean_block
 from jarvis_daemon.settings import EmailSettings
+from jarvis_daemon.settings.secret import secret
 
 _LEADING_DOT: Final = re.compile(rb"(?m)^\.")
 _ONE_LINE: Final = SMTP.clone(max_line_length=900)

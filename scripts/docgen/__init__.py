@@ -4,7 +4,7 @@
 * ``contract``       docs/contract.md from protocol/messages.py, state.py and errors.py
 * ``schema``         docs/protocol.schema.json from the same structs
 * ``runbooks``       docs/runbook.schema.json from remediation/runbook.py
-* ``configuration``  docs/configuration.md from settings.py
+* ``configuration``  docs/configuration.md from settings/
 * ``commands``       docs/commands.md from `jarvis --spec`
 * ``faults``         docs/faults.md from the simulator's faults
 

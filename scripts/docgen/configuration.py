@@ -16,7 +16,7 @@ from scripts.docgen.source import cell, class_doc, field_types, one_line
 INTRODUCTION = """\
 # Settings
 
-Written by `scripts/generate-contract` from `jarvis_daemon/settings.py`: change the code, not this page.
+Written by `scripts/generate-contract` from `jarvis_daemon/settings/`: change the code, not this page.
 
 Settings stand in `config.toml` (`jarvis config path` tells where). The environment goes before the file:
 `JARVIS_CLUSTER__NAME=lab` is `name` in `[cluster]`, with two underscores between section and key; lists and
