@@ -11,6 +11,8 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from jarvis_daemon.protocol import mind
+from jarvis_daemon.protocol.base import Message
 from jarvis_daemon.protocol.state import Check, FeedEvent, Repair
 
 PROTOCOL_MIN: Final = 1
@@ -26,10 +28,6 @@ Role = Literal["operator", "viewer", "agent", "front", "worker", "runbook"]
 """operator: the person; viewer: reads only (kiosk); agent: a model or MCP client; front: the process with
 the TCP port; worker: a process of the daemon's own, which needs a ticket; runbook: a repair, which is never a
 session."""
-
-
-class Message(msgspec.Struct, kw_only=True, omit_defaults=False):
-    """Base of all parameters and results."""
 
 
 # --- calls ---------------------------------------------------------------------------------------------
@@ -599,6 +597,21 @@ CALLS: Final[dict[str, tuple[type[Message], type[Message] | None]]] = {
     "notify.log": (NotifyLog, NotifyLogResult),
     "notify.test": (NotifyTest, NotifyTestResult),
     "report.daily": (DailyReport, DailyReportResult),
+    "chat.send": (mind.ChatSend, mind.ChatReply),
+    "chat.confirm": (mind.ChatConfirm, mind.ChatReply),
+    "chat.follow": (mind.ChatFollow, mind.ChatReply),
+    "chat.cancel": (mind.ChatCancel, Ok),
+    "chat.list": (mind.ChatList, mind.ChatListResult),
+    "chat.show": (mind.ChatShow, mind.ChatShown),
+    "chat.forget": (mind.ChatForget, Ok),
+    "memory.list": (mind.MemoryList, mind.MemoryListResult),
+    "memory.search": (mind.MemorySearch, mind.MemoryListResult),
+    "memory.export": (mind.MemoryExport, mind.MemoryExported),
+    "memory.compare": (mind.MemoryCompare, mind.MemoryCompared),
+    "cost.show": (mind.CostShow, mind.CostResult),
+    "trace.show": (mind.TraceShow, mind.TraceShown),
+    "models.show": (mind.ModelsShow, mind.ModelsResult),
+    "incident.explain": (mind.IncidentExplain, mind.IncidentExplained),
     "daemon.stop": (DaemonStop, Ok),
     "cancel": (Cancel, Ok),
     "drop": (Drop, Ok),

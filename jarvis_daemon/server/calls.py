@@ -8,15 +8,17 @@ from typing import Any
 from jarvis_daemon.bus import Bus
 from jarvis_daemon.clock import Clock
 from jarvis_daemon.protocol.errors import JarvisError
-from jarvis_daemon.protocol.messages import History, StateGet, Subscribe, Subscribed, Unsubscribe
+from jarvis_daemon.protocol.messages import History, Role, StateGet, Subscribe, Subscribed, Unsubscribe
+from jarvis_daemon.server.roles import may_hear
 from jarvis_daemon.server.outbox import Outbox
 
 WAIT_MAX_S = 60.0
 
 
-def subscribe(bus: Bus, outbox: Outbox, params: Subscribe, boot_id: str) -> Subscribed:
-    """Subscribe to all topics or, when one is unknown, to none (``unknown_topic``)."""
+def subscribe(bus: Bus, outbox: Outbox, params: Subscribe, boot_id: str, role: Role) -> Subscribed:
+    """Subscribe to all topics or, when one is unknown (``unknown_topic``) or private (``forbidden``), to none."""
     for name in params.topics:
+        _check_private(role, name)
         if not bus.has_state(name) and not bus.has_events(name):
             raise JarvisError("unknown_topic", f"There is no topic {name!r}")
     began_anew: list[str] = []
@@ -55,10 +57,16 @@ async def state_get(bus: Bus, clock: Clock, params: StateGet) -> dict[str, Any]:
     }
 
 
-async def history(bus: Bus, params: History) -> dict[str, Any]:
-    """Past events, oldest first. Raises ``unknown_topic``."""
+async def history(bus: Bus, params: History, role: Role) -> dict[str, Any]:
+    """Past events, oldest first. Raises ``unknown_topic``, ``forbidden``."""
+    _check_private(role, params.topic)
     topic = bus.events(params.topic)
     events = await topic.history(
         after=params.after, before=params.before, since_at=params.since_at, limit=params.limit
     )
     return {"events": events, "last_seq": topic.last_seq}
+
+
+def _check_private(role: Role, topic: str) -> None:
+    if not may_hear(role, topic):
+        raise JarvisError("forbidden", f"A session of role {role} may not hear {topic}")

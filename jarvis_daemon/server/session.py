@@ -213,13 +213,13 @@ class Session:
         bus = self.server.bus
         match method:
             case "subscribe":
-                return calls.subscribe(bus, self.outbox, params, self.server.boot_id)
+                return calls.subscribe(bus, self.outbox, params, self.server.boot_id, self.principal.role)
             case "unsubscribe":
                 return calls.unsubscribe(self.outbox, params)
             case "state.get":
                 return await calls.state_get(bus, self.server.clock, params)
             case "history":
-                return await calls.history(bus, params)
+                return await calls.history(bus, params, self.principal.role)
             case "cancel":
                 return self._cancel(params.id)
             case "drop":
@@ -239,6 +239,9 @@ class Session:
         if not roles.may_drop(self.principal.role, role):
             raise JarvisError("forbidden", f"A session of role {self.principal.role} cannot become {role}")
         self.principal = dataclasses.replace(self.principal, role=role)
+        for topic in roles.PRIVATE_TOPICS:
+            if not roles.may_hear(role, topic):
+                self.outbox.unsubscribe(topic)
         self.server.joined(self)
 
     # --- writing -----------------------------------------------------------------------------------------

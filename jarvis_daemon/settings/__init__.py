@@ -5,6 +5,15 @@ An unknown key is an error that names the nearest known one. Secrets never stand
 ``*_file`` names a file (0600, relative to the config folder), the environment or a credential gives it.
 """
 
+from jarvis_daemon.settings.assistant import (
+    AssistantSettings,
+    CloudModelSettings,
+    CostSettings,
+    EmbeddedModelSettings,
+    LocalModelSettings,
+    MemorySettings,
+    RouterSettings,
+)
 from jarvis_daemon.settings.base import Section
 from jarvis_daemon.settings.loading import ENV_PREFIX, NOT_SETTINGS, Loaded, load
 from jarvis_daemon.settings.model import Settings
@@ -34,21 +43,28 @@ __all__ = [
     "NOT_SETTINGS",
     "AppriseSettings",
     "ApprovalSettings",
+    "AssistantSettings",
     "AutonomySettings",
+    "CloudModelSettings",
     "ClusterSettings",
     "ConditionSettings",
+    "CostSettings",
     "DemoSettings",
     "DockerSettings",
     "EmailSettings",
+    "EmbeddedModelSettings",
     "FeedSettings",
     "FrontSettings",
     "Loaded",
+    "LocalModelSettings",
     "LogSettings",
     "McpServerSettings",
     "McpSettings",
+    "MemorySettings",
     "NotifySettings",
     "RemediationSettings",
     "RouteSettings",
+    "RouterSettings",
     "Section",
     "ServerSettings",
     "Settings",

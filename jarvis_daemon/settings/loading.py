@@ -45,6 +45,12 @@ def load(places: Places, environ: Mapping[str, str] | None = None) -> Loaded:
                 next='Put it into a file of mode 0600 and name that by token_secret_file = "pve-token".',
             )  # fmt: skip
         _refuse_secrets_of_notify(tree.get("notify"), places.config_file)
+        cloud = tree.get("assistant", {}).get("cloud", {}) if isinstance(tree.get("assistant"), dict) else {}
+        if isinstance(cloud, dict) and "key" in cloud:
+            raise JarvisError(
+                "config_invalid", f"{places.config_file} holds a secret: assistant.cloud.key",
+                next="Put it into a file of mode 0600 and name that by key_file.",
+            )  # fmt: skip
         origins |= {key: f"file {places.config_file}" for key, _ in _leaves(tree)}
     for name, value in sorted(env.items()):
         if name.startswith(ENV_PREFIX) and name not in NOT_SETTINGS and "__" in name:

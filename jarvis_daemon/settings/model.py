@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from jarvis_daemon.settings.assistant import AssistantSettings
 from jarvis_daemon.settings.base import Section
 from jarvis_daemon.settings.notify import NotifySettings
 from jarvis_daemon.settings.sections import (
@@ -38,3 +39,4 @@ class Settings(Section):
     autonomy: AutonomySettings = AutonomySettings()
     remediation: RemediationSettings = RemediationSettings()
     notify: NotifySettings = NotifySettings()
+    assistant: AssistantSettings = AssistantSettings()

@@ -104,7 +104,61 @@ def _003_watchman(db: Database) -> None:
     )
 
 
-MIGRATIONS: Final[tuple[Callable[[Database], None], ...]] = (_001_spine, _002_hands, _003_watchman)
+def _004_mind(db: Database) -> None:
+    """Conversations with their events, what models cost, what is remembered, the operator's own words for things."""
+    _run(
+        db,
+        """
+        create table chat_sessions (
+            id text primary key, title text not null, client text not null, created_at real not null,
+            used_at real not null, summary text not null, summary_upto integer not null
+        );
+        create table chat_turns (
+            id integer primary key autoincrement, session text not null, key text, at real not null,
+            asked text not null, status text not null, reply text not null, body text not null,
+            trace text not null, ended_at real
+        );
+        create unique index chat_turns_key on chat_turns (key) where key is not null;
+        create index chat_turns_session on chat_turns (session, id);
+        create index chat_turns_status on chat_turns (status) where status in ('open', 'asks');
+        create table chat (
+            seq integer primary key autoincrement, at real not null, session text not null, turn integer not null,
+            kind text not null, text text not null, data text not null
+        );
+        create index chat_turn on chat (turn, seq);
+        create table llm_calls (
+            id integer primary key autoincrement, at real not null, day text not null, backend text not null,
+            model text not null, turn integer, status text not null, input_tokens integer not null,
+            output_tokens integer not null, cached_tokens integer not null, written_tokens integer not null,
+            usd real not null, reserved_usd real not null, estimated integer not null, first_token_ms real,
+            total_ms real, fallback_of text not null
+        );
+        create index llm_calls_day on llm_calls (day);
+        create table memories (
+            id integer primary key autoincrement, tier text not null, kind text not null, subject text not null,
+            text text not null, source text not null, trust text not null, key text, happened_at real not null,
+            created_at real not null, used_at real, uses integer not null, expires_at real,
+            superseded_by integer, session text
+        );
+        create unique index memories_key on memories (key) where key is not null;
+        create index memories_expiry on memories (expires_at);
+        create table aliases (word text primary key, target text not null, at real not null) without rowid;
+        create virtual table memories_fts using fts5 (
+            subject, text, content='memories', content_rowid='id', tokenize='porter unicode61 remove_diacritics 2'
+        );
+    """,
+    )
+    columns = "(new.id, new.subject, new.text)"
+    gone = "insert into memories_fts (memories_fts, rowid, subject, text) values ('delete', old.id, old.subject, old.text)"
+    here = f"insert into memories_fts (rowid, subject, text) values {columns}"
+    for name, event, body in (
+        ("added", "insert", here), ("gone", "delete", gone),
+        ("changed", "update of subject, text", f"{gone}; {here}"),
+    ):  # fmt: skip
+        db.execute(f"create trigger memories_{name} after {event} on memories begin {body}; end")
+
+
+MIGRATIONS: Final[tuple[Callable[[Database], None], ...]] = (_001_spine, _002_hands, _003_watchman, _004_mind)
 
 
 def migrate(connection: sqlite3.Connection, path: Path) -> int:

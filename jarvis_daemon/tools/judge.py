@@ -47,9 +47,10 @@ async def judge(spec: ToolSpec, args: Any, ctx: Context, principal_key: str, pro
         tier = tier.raised()
         reasons.append(f"{target.name} is protected")
     summary = sentence(spec.sentences.doing if spec.sentences else spec.title(), args, target)
-    plan = [summary, *reasons, *risk.effects]
+    effects = (*risk.effects, *ctx.principal.origins)
+    plan = [summary, *reasons, *effects]
     return Judgement(
-        target, tier, tuple(reasons), risk.effects, risk.refuse, risk.next, summary,
+        target, tier, tuple(reasons), effects, risk.refuse, risk.next, summary,
         digest(spec.name, msgspec.to_builtins(args), target, tier, principal_key, plan), plan,
     )  # fmt: skip
 

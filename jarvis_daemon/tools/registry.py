@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Final
 
 from jarvis_daemon.protocol.errors import JarvisError
@@ -18,6 +19,16 @@ class Registry:
 
     def __init__(self) -> None:
         self._specs: dict[str, ToolSpec] = {}
+        self._sentences: dict[str, Path] = {}
+
+    def add_sentences(self, room: str, folder: Path) -> None:
+        """The folder of a room's sentence files (``<room>/intents/*.yaml``): how a person orders its tools and what
+        may be asked about its facts. Read by ``assistant``; ``docs/assistant.md`` has the format."""
+        self._sentences[room] = folder
+
+    def sentences(self) -> Mapping[str, Path]:
+        """Room -> folder of sentence files."""
+        return self._sentences
 
     def add(self, *specs: ToolSpec) -> None:
         """Register tools. Raises ``ValueError`` for a name that is taken or badly formed."""

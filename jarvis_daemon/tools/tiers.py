@@ -44,7 +44,8 @@ def rule(
 ) -> Rule:
     """What stands between this caller and a call of this tier; an unknown role is refused.
 
-    ``alone``: the gravest tier that a runbook's run may use without an approval. ``operator_only``: of the tool.
+    ``alone``: the gravest tier that a runbook's run may use without an approval; of a model's call ``yellow``, where
+    the operator's own words named what it acts upon. ``operator_only``: of the tool.
     """
     if operator_only and role != "operator":
         return "refuse"
@@ -52,6 +53,6 @@ def rule(
     if role == "runbook":
         allowed = {"yellow": Tier.YELLOW, "red": Tier.RED}.get(alone, Tier.GREEN)
         return "run" if found == "approval" and tier <= allowed else found
-    if found == "approval" and tier is Tier.YELLOW and agents_run_yellow:
+    if found == "approval" and tier is Tier.YELLOW and (agents_run_yellow or (role == "agent" and alone == "yellow")):
         return "run"
     return found

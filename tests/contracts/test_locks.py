@@ -13,7 +13,7 @@ from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-NAMES = ["core", "test", "build", "server", "full"]
+NAMES = ["core", "test", "build", "server", "full", "weights"]
 LINE = re.compile(r"^([a-z0-9._-]+)==(\S+)((?: ; [^\\]+)?) \\$")
 
 
@@ -37,6 +37,7 @@ def wanted(name: str) -> list[str]:
         "build": groups["build"],
         "server": core + groups["test"] + extras["server"],
         "full": core + groups["test"] + full,
+        "weights": groups["weights"],
     }[name]
 
 
@@ -85,4 +86,13 @@ def test_build_and_test_agree_where_they_meet() -> None:
 
 
 def test_core_has_no_heavy_library() -> None:
-    assert not set(read_lock("core")) & {"httpx", "litellm", "mcp", "numpy", "opencv-contrib-python", "starlette"}
+    assert not set(read_lock("core")) & {
+        "litellm",
+        "mcp",
+        "numpy",
+        "openai",
+        "opencv-contrib-python",
+        "starlette",
+        "tokenizers",
+        "xllamacpp",
+    }

@@ -1,0 +1,1 @@
+"""Questions answered from state, and how outcomes are told."""

@@ -1,0 +1,1 @@
+"""Sessions and turns: kept, told as events, interruptible, resumable."""

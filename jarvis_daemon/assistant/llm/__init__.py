@@ -1,0 +1,1 @@
+"""Language models: one small contract, three backends, one router, one ledger."""

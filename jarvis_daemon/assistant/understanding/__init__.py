@@ -1,0 +1,1 @@
+"""From a sentence to an order or a question, without a model."""

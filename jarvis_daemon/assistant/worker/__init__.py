@@ -1,0 +1,1 @@
+"""Processes with heavy libraries: litellm, xllamacpp. Of the daemon they import the contract, nothing else."""
