@@ -58,6 +58,7 @@ class ClusterRoom:
     def register_tools(self, registry: Registry) -> None:
         """Before ``start`` of the gate: what the cluster's room can do."""
         register(registry, Hands(self.scene))
+        registry.add_sentences("cluster", Path(__file__).parent / "intents")
 
     async def start(self) -> None:
         """Begin to watch; returns at once, the first picture comes as soon as the cluster answers."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from msgspec import Meta, convert
@@ -67,6 +68,7 @@ class UnsilenceArgs(Args):
 
 
 def register(registry: Registry, incidents: Incidents) -> None:
+    registry.add_sentences("incidents", Path(__file__).parent / "intents")
     tools = _Tools(incidents)
     registry.add(
         ToolSpec(

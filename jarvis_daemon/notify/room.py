@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Awaitable, Callable
 from datetime import date
 from functools import partial
+from pathlib import Path
 from typing import Annotated, Any, Final
 
 from msgspec import Meta
@@ -75,6 +76,7 @@ class NotifyRoom:
         bus.offer("report.daily", self._daily)
 
     def register_tools(self, registry: Registry) -> None:
+        registry.add_sentences("notify", Path(__file__).parent / "intents")
         registry.add(ToolSpec(
             name="get_notifications", room="notify", tier=Tier.GREEN, args=GetNotificationsArgs,
             output=Notifications, description="Messages to people, the newest first, and what became of each.",

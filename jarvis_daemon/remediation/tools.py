@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, Protocol
 
 from msgspec import Meta
@@ -107,6 +108,7 @@ class Watchman(Protocol):
 
 
 def register(registry: Registry, room: Watchman) -> None:
+    registry.add_sentences("remediation", Path(__file__).parent / "intents")
     tools = _Tools(room)
     reads: dict[str, Any] = {"room": "remediation", "tier": Tier.GREEN, "idempotent": True, "tainted": True}
     registry.add(
