@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from jarvis_daemon.protocol import mind
-from jarvis_daemon.protocol.base import Message
+from jarvis_daemon.protocol.base import Message as Message
 from jarvis_daemon.protocol.state import Check, FeedEvent, Repair
 
 PROTOCOL_MIN: Final = 1

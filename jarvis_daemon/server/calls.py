@@ -9,8 +9,8 @@ from jarvis_daemon.bus import Bus
 from jarvis_daemon.clock import Clock
 from jarvis_daemon.protocol.errors import JarvisError
 from jarvis_daemon.protocol.messages import History, Role, StateGet, Subscribe, Subscribed, Unsubscribe
-from jarvis_daemon.server.roles import may_hear
 from jarvis_daemon.server.outbox import Outbox
+from jarvis_daemon.server.roles import may_hear
 
 WAIT_MAX_S = 60.0
 

@@ -14,7 +14,7 @@ from jarvis_daemon.protocol.mind import ChatBackend, ChatCall, TraceSpan, TurnSt
 
 
 class Emit(Protocol):
-    """Where a turn tells what happens. Each is kept before it is told; text is merged into pieces by the receiver."""
+    """Where a turn tells what happens. Each is kept before it is told; text is merged into pieces there."""
 
     async def text(self, piece: str) -> None:
         """A piece of the reply."""
@@ -56,6 +56,12 @@ class Trace:
             TraceSpan(name=name, began_ms=(began - self._began) * 1e3, lasted_ms=(now - began) * 1e3, note=note)
         )
 
+    def add_until(self, name: str, began: float, ended: float, note: str = "") -> None:
+        """A span between two moments (monotonic seconds)."""
+        self.spans.append(
+            TraceSpan(name=name, began_ms=(began - self._began) * 1e3, lasted_ms=(ended - began) * 1e3, note=note)
+        )
+
     def total(self) -> None:
         self.add("total", self._began)
 
@@ -73,7 +79,7 @@ class PastTurn:
 
 @dataclass
 class Turn:
-    """``summary`` stands for the turns before ``past[0]``; ``ids`` are entity ids that were seen in this session."""
+    """``summary`` stands for the turns before ``past[0]``; ``ids`` are entity ids seen in this session."""
 
     id: int
     session: str
