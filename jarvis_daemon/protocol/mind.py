@@ -1,11 +1,11 @@
 """What is said to and by the assistant: conversation, memory, cost, traces, explanations.
 
-A *session* is one conversation, shared by everything that attaches; a *turn* is one thing a person said and what came
-of it. What is told of a turn while it goes on are events of topic ``chat`` (numbered, kept), in this order:
+A *session* is one conversation, shared by everything that attaches; a *turn* is one thing a person said and what
+came of it. What is told of a turn while it goes on are events of topic ``chat`` (numbered, kept), in this order:
 ``chat.asked``, then any of ``chat.text`` (a piece of the reply, to be put behind what was there), ``chat.replaced``
 (the whole reply so far, instead of what was there), ``chat.call`` (``data`` is a ``ChatCall``) and ``chat.note`` (a
-sentence about how it goes), and at last ``chat.done`` (``data`` is the ``ChatReply``). Each has ``data.session`` and
-``data.turn``.
+sentence about how it goes), and at last ``chat.done`` (``data`` is the ``ChatReply``). Each has ``data.session``
+and ``data.turn``.
 """
 
 from __future__ import annotations
