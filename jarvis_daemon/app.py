@@ -113,7 +113,7 @@ class Daemon:
         cluster.register_tools(tools.registry)
         register_incident_tools(tools.registry, incidents)
         foreign = McpServers(
-            settings.mcp, places, bus, store, feed, tools.registry, simulated=settings.cluster.simulated
+            settings.mcp, places, bus, store, feed, tools.registry, clock, simulated=settings.cluster.simulated
         )
         watchman = Remediation(
             settings, places, bus, store, feed, clock, tools, ask_second=cluster.second_look,

@@ -1,7 +1,8 @@
 """The worker that speaks to other MCP servers, so that the daemon never imports MCP and outlives what they do.
 
-Over one binary stream, a JSON document a frame: it tells ``{server, tools}`` or ``{server, error}``, is asked
-``{id, server, tool, args}`` and answers ``{id, result: {text, data, cut}}`` or ``{id, error}``.
+Over one binary stream, a JSON document a frame: it says ``{ready}`` once it listens, tells ``{server, tools}`` or
+``{server, error}``, is asked ``{id, server, tool, args}`` and answers ``{id, result: {text, data, cut}}``, ``{id,
+error}``, or ``{id, lost}`` where it is not known whether the server acted.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ async def work(link: Link, config: dict[str, Any]) -> None:
     number = int((await link.call("stream.open", {"kind": STREAM}))["stream"])
     worker = _Worker(link, number, config["secrets"])
     link.on_binary = worker.asked
+    await link.send_binary(number, json.dumps({"ready": True}).encode())
     servers = config["settings"]["servers"]
     await asyncio.gather(*(worker.hold(name, server) for name, server in servers.items()))
 

@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
-import json
 import logging
 import stat
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import Meta
 
-from jarvis_daemon.bus import Bus, Feed, Principal
+from jarvis_daemon.bus import Bus, Feed
+from jarvis_daemon.clock import Clock
 from jarvis_daemon.mcp_servers import pins
 from jarvis_daemon.mcp_servers.foreign import build, tool_name
 from jarvis_daemon.protocol.errors import JarvisError
 from jarvis_daemon.protocol.locate import Places
-from jarvis_daemon.protocol.spawn import spawn
 from jarvis_daemon.protocol.text import clean
 from jarvis_daemon.settings import McpServerSettings, McpSettings
 from jarvis_daemon.store import Store
-from jarvis_daemon.supervisor import Supervisor, WorkerSpec
+from jarvis_daemon.supervisor import Asking, Lost, Supervisor, WorkerSpec
 from jarvis_daemon.tools import Act, Context, Registry, Target, Tier, ToolSpec, Verdict
 from jarvis_daemon.tools.spec import Args, Output, Risk, Sentences
 
@@ -47,8 +44,8 @@ class McpServers:
     """``start`` does nothing where no server is configured."""
 
     def __init__(
-        self, settings: McpSettings, places: Places, bus: Bus, store: Store, feed: Feed, registry: Registry, *,
-        simulated: bool,
+        self, settings: McpSettings, places: Places, bus: Bus, store: Store, feed: Feed, registry: Registry,
+        clock: Clock, *, simulated: bool,
     ) -> None:  # fmt: skip
         self._servers = {name: server for name, server in settings.servers.items() if server.enabled}
         self._places, self._store, self._feed, self._registry = places, store, feed, registry
@@ -56,12 +53,12 @@ class McpServers:
         self._told: dict[str, dict[str, dict[str, Any]]] = {}
         self._errors: dict[str, str] = {}
         self._names: dict[str, list[str]] = {}
-        self._calls: dict[int, asyncio.Future[dict[str, Any]]] = {}
-        self._ids = itertools.count(1)
-        self._outgoing: asyncio.Queue[bytes] | None = None
         self._taking = asyncio.Lock()
+        self._spec = WorkerSpec(WORKER)
+        self._asking = Asking(
+            bus, clock, WORKER, STREAM, lambda: self._spec, start_s=0, unasked=self._told_by_worker
+        )
         if self._servers:
-            bus.offer_stream(STREAM, self._stream)
             registry.add(self._trust_tool())
 
     async def start(self, supervisor: Supervisor) -> None:
@@ -77,7 +74,9 @@ class McpServers:
                     "mcp.server", f"The MCP server {name} is left out: {error.sentence()}.", severity="warning"
                 )
         if given:
-            supervisor.start(WorkerSpec(WORKER, settings={"servers": given}, secrets=secrets))
+            self._spec = WorkerSpec(WORKER, settings={"servers": given}, secrets=secrets)
+            self._asking.start(supervisor)
+            await self._asking.wanted()
 
     def _checked(self, name: str, server: McpServerSettings) -> dict[str, Any]:
         """What the worker is given. Raises ``config_invalid``."""
@@ -95,58 +94,14 @@ class McpServers:
             files[f"{name}/"] = server.token_file
         return {key: _secret(self._places.config_dir / Path(file).expanduser()) for key, file in files.items()}
 
-    # --- the stream --------------------------------------------------------------------------------------
-
-    async def _stream(self, principal: Principal, incoming: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """One worker at a time: what it tells is taken in order, what we ask goes out."""
-        if principal.worker != WORKER:
-            raise JarvisError("forbidden", f"Only the worker {WORKER} opens this stream")
-        outgoing: asyncio.Queue[bytes] = asyncio.Queue()
-        self._outgoing = outgoing
-        reading = spawn(self._read(incoming), name="mcp-servers-read")
-        try:
-            while True:
-                yield await outgoing.get()
-        finally:
-            reading.cancel()
-            if self._outgoing is outgoing:
-                self._outgoing = None
-            self._fail("the process that speaks to it ended")
-
-    async def _read(self, incoming: AsyncIterator[bytes]) -> None:
-        async for payload in incoming:
-            try:
-                message = json.loads(payload)
-                if "id" in message:
-                    self._answered(message)
-                elif message.get("server") in self._servers:
-                    await self._tools_told(message["server"], message)
-            except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-                _log.warning("not understood", extra={"data": {"why": f"{type(error).__name__}: {error}"[:200]}})
-
-    def _answered(self, message: dict[str, Any]) -> None:
-        waits = self._calls.get(message["id"])
-        if waits is not None and not waits.done():
-            waits.set_result(message)
-
-    def _fail(self, why: str) -> None:
-        for waits in self._calls.values():
-            if not waits.done():
-                waits.set_result({"lost": why})
-
     async def call(self, server: str, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
         """Raises ``unavailable`` before anything was sent, ``timed_out`` when it is not known what became of it."""
-        if self._outgoing is None:
-            raise JarvisError("unavailable", f"The MCP server {server} is not connected")
-        number = next(self._ids)
-        waits: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
-        self._calls[number] = waits
         try:
-            request = {"id": number, "server": server, "tool": tool, "args": arguments}
-            self._outgoing.put_nowait(json.dumps(request).encode())
-            answer = await waits
-        finally:
-            del self._calls[number]
+            answer = await self._asking.ask({"server": server, "tool": tool, "args": arguments})
+        except Lost as lost:
+            if not lost.sent:
+                raise JarvisError("unavailable", f"The MCP server {server} is not connected") from None
+            answer = {"lost": lost.why}
         if "lost" in answer:
             raise JarvisError(
                 "timed_out", f"The MCP server {server} did not answer", why=clean(str(answer["lost"]))
@@ -157,6 +112,10 @@ class McpServers:
         return dict(answer["result"])
 
     # --- its tools ---------------------------------------------------------------------------------------
+
+    async def _told_by_worker(self, message: dict[str, Any]) -> None:
+        if message.get("server") in self._servers:
+            await self._tools_told(message["server"], message)
 
     async def _tools_told(self, server: str, message: dict[str, Any]) -> None:
         if "error" in message:
