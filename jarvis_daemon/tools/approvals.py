@@ -21,6 +21,8 @@ from jarvis_daemon.tools.tiers import Tier
 LIFE_S: Final = 300.0
 SHOW_ANSWERED_S: Final = 600.0
 PENDING_MAX: Final = 50
+PENDING_OF_ONE: Final = 10
+"""Of one asker: who floods the queue shall not keep others out of it."""
 _SCRYPT: Final = {"n": 1 << 14, "r": 8, "p": 1, "maxmem": 64 << 20}
 
 
@@ -82,11 +84,12 @@ class Approvals:
             )  # fmt: skip
 
     def ask(self, approval: Approval, bound: str, asker: Principal) -> Held:
-        """Publish a pending approval. Raises ``busy`` when fifty wait already."""
-        if sum(h.approval.status == "pending" for h in self._held.values()) >= PENDING_MAX:
-            raise JarvisError(
-                "busy", f"{PENDING_MAX} approvals wait already", next="`jarvis approvals` shows them."
-            )
+        """Publish a pending approval. Raises ``busy`` when fifty wait already, or ten of the same asker."""
+        waiting = [h for h in self._held.values() if h.approval.status == "pending"]
+        of_one = sum(str(h.asker) == str(asker) for h in waiting)
+        if len(waiting) >= PENDING_MAX or of_one >= PENDING_OF_ONE:
+            count = f"{of_one} approvals of yours" if of_one >= PENDING_OF_ONE else f"{PENDING_MAX} approvals"
+            raise JarvisError("busy", f"{count} wait already", next="`jarvis approvals` shows them.")
         approval.asked_at = self._clock.now()
         approval.expires_at = approval.asked_at + LIFE_S
         approval.pin_needed = self.pin_set
