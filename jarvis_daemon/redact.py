@@ -43,8 +43,8 @@ _URL: Final = re.compile(
     r"|(://)[A-Za-z0-9_.~%-]{16,}(?=@)"
 )
 _FORMS: Final = re.compile(
-    r"(?P<pem>-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----)(?!\*\*\*)(?:.*?-----END [A-Z0-9 ]{0,40}PRIVATE KEY"
-    r"(?: BLOCK)?-----|.*\Z)"
+    r"(?P<pem>-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----)(?!\*\*\*)"
+    r"(?:.*?-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|.*\Z)"
     r"|(?P<pve>\b(?:PVEAPIToken=)?[\w.+-]{1,64}@[\w.-]{1,64}![\w.-]{1,64}=)[^\s\"',;}]+"
     r"|(?P<pbs>\bPBSAPIToken=[^:\s]{1,140}:)[^\s\"',;}]+"
     r"|(?P<ticket>\bP(?:VE|BS|MG):[\w.+-]{1,64}@[\w.-]{1,64}:)[0-9A-F]{8}::[A-Za-z0-9+/=_-]+"
@@ -70,8 +70,8 @@ _SECRET_OF_AWS: Final = re.compile(r"(?=(?:.*[a-z]){6})(?=(?:.*[A-Z]){6})[A-Za-z
 _PUBLIC_KEY: Final = re.compile(r"AAAA[BCE][0-9A-Za-z]")
 _HINTS: Final = (
     "-----BEGIN", "!", "APIToken", "PVE:", "PBS:", "PMG:", "hooks.slack", "webhooks/", "sk-", "ghp_", "gho_",
-    "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "xox", "xapp-", "npm_", "pypi-", "hf_", "k_live_", "k_test_", "tskey-",
-    "dckr_pat_", "AIza", "ya29.", "AGE-", "whsec_", "dop_v1_", "gsk_", "tgp_v1_", "AKIA", "ASIA", "eyJ",
+    "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "xox", "xapp-", "npm_", "pypi-", "hf_", "k_live_", "k_test_",
+    "tskey-", "dckr_pat_", "AIza", "ya29.", "AGE-", "whsec_", "dop_v1_", "gsk_", "tgp_v1_", "AKIA", "ASIA", "eyJ",
 )  # fmt: skip
 _NAME_HINTS: Final = (
     "pass", "pwd", "psk", "secret", "ticket", "token", "cookie", "author", "credential", "key", "loginpas",
