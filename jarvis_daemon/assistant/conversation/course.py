@@ -27,6 +27,7 @@ from jarvis_daemon.protocol import mind
 from jarvis_daemon.protocol.errors import JarvisError
 from jarvis_daemon.protocol.mind import ChatReply
 from jarvis_daemon.protocol.spawn import spawn
+from jarvis_daemon.protocol.state import FeedEvent
 from jarvis_daemon.protocol.text import clean
 from jarvis_daemon.store import Database, Store
 
@@ -67,20 +68,20 @@ class Course:
         now, queued = self._clock.now(), self._clock.monotonic()
         name = session or secrets.token_hex(6)
 
-        def write(db: Database) -> tuple[int, bool]:
+        def write(db: Database) -> tuple[tuple[int, bool], list[FeedEvent]]:
             if key is not None and (known := table.turn_of_key(db, key)) is not None:
-                return known, False
+                return (known, False), []
             if session is None:
                 table.begin_session(db, name, clean(text, limit=table.TITLE_MAX), who.client, now)
-            return table.begin_turn(db, name, key, text, now), True
+            turn = table.begin_turn(db, name, key, text, now)
+            return (turn, True), [table.append(db, name, turn, "chat.asked", text, {"client": who.client}, now)]
 
-        number, new = await self._store.write(write, durable=True)
+        number, new = await self._log.commit(write)
         if new:
             telling = Telling(self._log, self._clock, name, number)
             trace = Trace(self._clock)
             running = Running(number, name, text, who, telling, trace, now, queued, params.backend, params.brevity)
             self.running[number] = running
-            await self._log.write(name, number, [("chat.asked", text, {"client": who.client})])
             self._spawn(running, self._think(running))
         return number
 

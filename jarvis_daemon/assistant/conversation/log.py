@@ -31,21 +31,23 @@ class ChatLog:
 
     async def write(
         self, session: str, turn: int, told: list[tuple[str, str, dict[str, Any]]],
-        also: Callable[[Database], T] | None = None,
-    ) -> T | None:  # fmt: skip
+        also: Callable[[Database], None] | None = None,
+    ) -> None:  # fmt: skip
         """Write events ``(kind, text, data)``, and what else belongs to them, in one transaction; then tell."""
-        return await finished(self._write(session, turn, told, also), name="chat-write")
-
-    async def _write(
-        self, session: str, turn: int, told: list[tuple[str, str, dict[str, Any]]],
-        also: Callable[[Database], T] | None,
-    ) -> T | None:  # fmt: skip
         now = self._clock.now()
 
-        def put(db: Database) -> tuple[T | None, list[FeedEvent]]:
-            found = also(db) if also is not None else None
-            return found, [table.append(db, session, turn, *one, now) for one in told]
+        def put(db: Database) -> tuple[None, list[FeedEvent]]:
+            if also is not None:
+                also(db)
+            return None, [table.append(db, session, turn, *one, now) for one in told]
 
+        await self.commit(put)
+
+    async def commit(self, put: Callable[[Database], tuple[T, list[FeedEvent]]]) -> T:
+        """Run ``put`` in one transaction, then tell of the events it wrote. Raises ``store_failed``."""
+        return await finished(self._commit(put), name="chat-write")
+
+    async def _commit(self, put: Callable[[Database], tuple[T, list[FeedEvent]]]) -> T:
         found, events = await self._store.write(put, durable=True)
         for event in events:
             self.topic.publish(event)
