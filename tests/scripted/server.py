@@ -88,6 +88,9 @@ class Scripted:
             writer.transport.abort()
         await self._server.wait_closed()
 
+    def next_answer(self, asked: Asked) -> Answer | None:
+        return self.answers.popleft() if self.answers else self.always
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._connections.add(writer)
         try:
@@ -95,7 +98,7 @@ class Scripted:
                 return
             self.asked.append(asked)
             self.came.set()
-            answer = self.answers.popleft() if self.answers else self.always
+            answer = self.next_answer(asked)
             if answer is None:
                 answer = error(500, {"error": {"message": "the script is over"}})
             await self._answer(answer, reader, writer)
