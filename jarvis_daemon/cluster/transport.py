@@ -154,6 +154,16 @@ class Session:
         self._http.close()
 
 
+def _what_is_wrong(content: bytes) -> str:
+    """Of a reply that cannot be read, in half a sentence."""
+    try:
+        content.decode()
+    except UnicodeDecodeError as error:
+        if error.reason != "unexpected end of data":  # which a reply that was cut off has too
+            return f"its answer is no UTF-8 (byte {error.start})"
+    return "it answered half a document" if content.lstrip()[:1] in (b"{", b"[") else "its answer is no JSON"
+
+
 class Serializer:
     """proxmoxer's serializer: half a document is an error, not ``{"errors": …}``."""
 
@@ -161,8 +171,7 @@ class Serializer:
         try:
             document = msgspec.json.decode(answer.content)
         except (msgspec.DecodeError, UnicodeDecodeError):
-            half = answer.content.lstrip()[:1] in (b"{", b"[")
-            raise Malformed("it answered half a document" if half else "its answer is no JSON") from None
+            raise Malformed(_what_is_wrong(answer.content)) from None
         if not isinstance(document, dict) or "data" not in document:
             raise Malformed("its answer has no data, so it is no Proxmox VE")
         return document["data"]

@@ -158,7 +158,7 @@ class TestAnswersThatAreNone:
             (reply('{"errors":"x"}'), "no data"),
             (reply('{"data":{"not":"a list"}}'), "no list"),
             (reply('{"data":null}'), "no list"),
-            (reply(b'{"data":["\xff\xfe"]}'), "half a document"),
+            (reply(b'{"data":["\xff\xfe"]}'), "no UTF-8"),
             (reply("", "302 Found", "Location: https://evil.example/"), "redirects to https://evil.example/"),
             (b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{\"data\":[", "half a document"),
             (b"SSH-2.0-OpenSSH_9.2\r\n", "does not speak HTTP"),
