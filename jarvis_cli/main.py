@@ -32,7 +32,9 @@ Root.entries = {
     "feed": Entry("feed", "What happened, newest last.", WATCH),
     "report": Entry("report", "What happened, what was repaired, what needs you.", WATCH),
     "hud": Entry("hud", "The full-screen display.", WATCH),
-    "incident": Entry("incident", "Faults: list, acknowledge, silence, maintenance.", ACT),
+    "ask": Entry("ask", "Ask or order something in words.", ACT),
+    "chat": Entry("chat", "A conversation with Jarvis: the prompt; list, show, forget.", ACT),
+    "incident": Entry("incident", "Faults: list, explain, acknowledge, silence.", ACT),
     "history": Entry("history", "What was repaired or left alone, and why.", ACT),
     "autonomy": Entry("autonomy", "How much Jarvis repairs without asking.", ACT),
     "runbook": Entry("runbook", "What is repaired, and how: list, try out, run, trust.", ACT),
@@ -46,9 +48,13 @@ Root.entries = {
     "kill": Entry("kill", "Stop everything that acts, at once.", ACT),
     "unkill": Entry("unkill", "Let Jarvis act again.", ACT),
     "audit": Entry("audit", "What was asked, done and refused, and by whom.", ACT),
+    "memory": Entry("memory", "What Jarvis remembers: list, search, add, forget, edit.", ACT),
     "demo": Entry("demo", "The simulated homelab, for trying things out.", RUN),
     "sim": Entry("sim", "Break and heal the simulated homelab.", RUN),
     "drill": Entry("drill", "Break a simulated homelab at random; see what is repaired.", RUN),
+    "model": Entry("model", "Language models: which can be asked, and why not.", RUN),
+    "cost": Entry("cost", "What models cost, and what of the caps is used up.", RUN),
+    "trace": Entry("trace", "Where the time of an answer went.", RUN),
     "mcp": Entry("mcp", "Jarvis for MCP clients: serve, token, configuration.", RUN),
     "daemon": Entry("daemon", "The background daemon: start, stop, logs, install.", RUN),
     "setup": Entry("setup", "Connect to a Proxmox cluster, step by step.", ABOUT),
@@ -63,6 +69,7 @@ EPILOG: Final = """
 jarvis                            the full-screen display
 jarvis status -o json             the homelab as one document
 jarvis guest show plex            one guest, by name or vmid
+jarvis ask "how hot is pve"       a question or an order, in words
 jarvis feed -f --since 1h         what happened, and what happens
 jarvis --host me@box status       the same for another machine's daemon
 """

@@ -76,10 +76,14 @@ class Output:
             self.line(text)
 
     def line(self, text: str) -> None:
-        if self.closed:
+        self.piece(text + "\n")
+
+    def piece(self, text: str) -> None:
+        """A part of a line, written at once: for text that comes bit by bit."""
+        if self.closed or not text:
             return
         try:
-            _write(sys.stdout, text + "\n")
+            _write(sys.stdout, text)
         except BrokenPipeError:
             self.closed = True
             drop(sys.stdout)

@@ -1,4 +1,4 @@
-"""`jarvis incident`: faults; list, look at, acknowledge, silence."""
+"""`jarvis incident`: faults; list, look at, explain, acknowledge, silence."""
 
 from __future__ import annotations
 
@@ -18,8 +18,10 @@ from jarvis_cli.values import clock, parse_duration, span
 from jarvis_daemon.protocol.errors import JarvisError
 from jarvis_daemon.protocol.plain import PlainClient
 
-app = noun("incident", "Faults: list, acknowledge, silence, maintenance.")
+app = noun("incident", "Faults: list, explain, acknowledge, silence.")
 
+PROSE_S = 300.0
+"""A model of the house may take its time."""
 WHICH = "Number of the incident; an open one also by its target, like pve, plex or 103."
 
 
@@ -157,6 +159,32 @@ def _lines(incident: Entity, now: float, look: Look) -> Iterator[str]:
 def _told_fact(name: str, value: Any, now: float) -> str:
     """One fact of the evidence; a moment is told as one."""
     return (clock(value, now) or "-") if name.endswith("_at") and isinstance(value, float) else str(value)
+
+
+@app.command("explain", cls=Reading, epilog="jarvis incident explain 12\njarvis incident explain pve --prose")
+def explain(
+    ctx: typer.Context,
+    incident: str = typer.Argument(help=WHICH, autocompletion=complete.incidents),
+    prose: bool = typer.Option(False, "--prose", help="Told by a language model too, from the evidence only."),
+) -> None:
+    """Why it is: the evidence, likely causes with what speaks for and against, what could be done."""
+    from jarvis_cli import explaining
+
+    run = session(ctx)
+    with run.link() as link:
+        entity = _find(link, _all(link), incident)
+        if prose:
+            link.settimeout(PROSE_S)
+        found = link.call("incident.explain", {"id": str(entity["id"]), "prose": prose})
+        simulated = bool(link.welcome.get("simulated"))
+
+    def lines(look: Look) -> Iterator[str]:
+        yield from explaining.lines(found, look)
+        yield from views.footer(look, {}, 0.0, simulated=simulated)
+
+    run.out.emit(explaining.document(found, simulated=simulated), lines)
+    if prose and not found.get("prose"):
+        run.out.note("No model told it: `jarvis model list` tells which can be asked.")
 
 
 @app.command("ack", cls=Command)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from jarvis_cli.main import run
+from tests.unit.cli.parlour import Parlour
 from tests.unit.cli.served import Served, in_home
 
 
@@ -39,6 +40,15 @@ def served(home: Path) -> Iterator[Served]:
     """A front door of this test's own, for those that change something."""
     with Served(in_home(home)) as served:
         yield served
+
+
+@pytest.fixture
+def parlour(served: Served) -> Iterator[Parlour]:
+    """That front door with a conversation behind it."""
+    found = Parlour(served)
+    served.do(found.start())
+    yield found
+    served.do(found.stop())
 
 
 @pytest.fixture(autouse=True)
