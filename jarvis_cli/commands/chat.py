@@ -30,8 +30,9 @@ WHICH = "Id of the conversation, or last."
 SESSION = ("id", "title", "client", "created_at", "used_at", "turns")
 
 app = typer.Typer(
-    name="chat", help="A conversation with Jarvis: the prompt; list, show, forget.", cls=Group, invoke_without_command=True,
-    add_completion=False, rich_markup_mode=None, context_settings=CONTEXT, epilog=EXAMPLES,
+    name="chat", help="A conversation with Jarvis: the prompt; list, show, forget.", cls=Group,
+    invoke_without_command=True, add_completion=False, rich_markup_mode=None, context_settings=CONTEXT,
+    epilog=EXAMPLES,
 )  # fmt: skip
 
 

@@ -49,7 +49,8 @@ def test_the_document_has_its_shape(jarvis: Jarvis) -> None:
     assert call["undo_command"] == "jarvis guest shutdown 104"
     assert (found["reply"], found["backend"], found["suggestion"]) == ("plex runs.", "intents", None)
     assert found["status"] == "done"
-    assert found["session"] and found["turn"]
+    assert found["session"]
+    assert found["turn"]
     assert len(jarvis("ask", "how hot", "-o", "jsonl").out.splitlines()) == 1
 
 
@@ -287,7 +288,8 @@ def test_conversations_are_listed_shown_and_forgotten(parlour: Parlour, jarvis: 
     jarvis("ask", "start 104", "--session", ident)
     listed = jarvis("chat", "list")
     assert listed.code == 0
-    assert ident in listed.out and "tell me" in listed.out
+    assert ident in listed.out
+    assert "tell me" in listed.out
     shown = jarvis("chat", "show", ident)
     assert [line for line in shown.out.splitlines() if line][:2] == ["08:00:00 > tell me", "It is **well**."]
     assert "  ✔ start_container plex YELLOW verified" in shown.out
