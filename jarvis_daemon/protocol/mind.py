@@ -176,6 +176,8 @@ class MemoryItem(Message):
     source: str = ""
     """``chat:SESSION`` ``incident:N`` ``operator`` ``import``"""
     trust: Literal["operator", "system", "tainted"] = "system"
+    happened_at: float = 0.0
+    """What it tells of; of what was only said, when it was said."""
     created_at: float = 0.0
     used_at: float | None = None
     uses: int = 0
@@ -250,6 +252,8 @@ class CostRow(Message):
     written_tokens: int = 0
     """Written into it; part of ``input_tokens``."""
     usd: float = 0.0
+    estimated: int = 0
+    """Calls of which nobody knows what was used: their worst case is part of ``usd``."""
     first_token_ms: float | None = None
     """Mean."""
     total_ms: float | None = None
