@@ -137,11 +137,13 @@ def _004_mind(db: Database) -> None:
         create table memories (
             id integer primary key autoincrement, tier text not null, kind text not null, subject text not null,
             text text not null, source text not null, trust text not null, key text, happened_at real not null,
-            created_at real not null, used_at real, uses integer not null, expires_at real,
-            superseded_by integer, session text
+            created_at real not null, used_at real, uses integer not null, used_days integer not null,
+            expires_at real, superseded_by integer, session text
         );
         create unique index memories_key on memories (key) where key is not null;
         create index memories_expiry on memories (expires_at);
+        create index memories_happened on memories (happened_at);
+        create table memory_vectors (id integer primary key, model text not null, vector blob not null);
         create table aliases (word text primary key, target text not null, at real not null) without rowid;
         create virtual table memories_fts using fts5 (
             subject, text, content='memories', content_rowid='id', tokenize='porter unicode61 remove_diacritics 2'
@@ -151,9 +153,10 @@ def _004_mind(db: Database) -> None:
     columns = "(new.id, new.subject, new.text)"
     gone = "insert into memories_fts (memories_fts, rowid, subject, text) values ('delete', old.id, old.subject, old.text)"
     here = f"insert into memories_fts (rowid, subject, text) values {columns}"
+    vector_gone = "delete from memory_vectors where id = old.id"
     for name, event, body in (
-        ("added", "insert", here), ("gone", "delete", gone),
-        ("changed", "update of subject, text", f"{gone}; {here}"),
+        ("added", "insert", here), ("gone", "delete", f"{gone}; {vector_gone}"),
+        ("changed", "update of subject, text", f"{gone}; {here}; {vector_gone}"),
     ):  # fmt: skip
         db.execute(f"create trigger memories_{name} after {event} on memories begin {body}; end")
 

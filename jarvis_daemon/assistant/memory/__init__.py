@@ -1,1 +1,1 @@
-"""What is remembered: one table with full-text search, tiers with an end, a page to read and edit."""
+"""What is remembered: one table with a full-text index, tiers with an end, and a page that can be edited."""
