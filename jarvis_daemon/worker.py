@@ -28,6 +28,7 @@ _PR_SET_PDEATHSIG: Final = 1
 WORKERS: Final[dict[str, str]] = {
     "apprise": "jarvis_daemon.notify.worker",
     "echo": "jarvis_daemon.supervisor.echo",
+    "embedded": "jarvis_daemon.assistant.worker.embedded",
     "front": "jarvis_daemon.front.worker",
     "mcp_servers": "jarvis_daemon.mcp_bridge.foreign",
 }
