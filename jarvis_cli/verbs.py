@@ -116,6 +116,11 @@ MORE: Final[tuple[Verb, ...]] = (
          (Part("runbook", "Its name.", required=True), Part("target", "Where.", required=True))),
     Verb("runbook", "distrust", "Take the trust away.", "none", "distrust_runbook", "distrust_runbook",
          (Part("name", "Its name.", required=True),)),
+    Verb("memory", "add", "Remember something.", "none", "remember", "remember",
+         (Part("text", "What.", required=True), Part("kind", "fact or preference.", "--kind"),
+          Part("subject", "What it is about.", "--about"))),
+    Verb("memory", "forget", "Forget one thing.", "none", "forget_memory", "forget_memory",
+         (Part("memory", "Its number.", kind=int, required=True),)),
 )  # fmt: skip
 """Commands with a module of their own that stand for one call, too: ``command_line`` tells them."""
 

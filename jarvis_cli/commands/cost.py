@@ -99,6 +99,8 @@ def usd(amount: float | None) -> str:
 def millis(value: float | None) -> str | None:
     if value is None:
         return None
+    if value < 10:
+        return f"{value:.1f} ms"
     return f"{value:.0f} ms" if value < 1000 else f"{value / 1000:.1f} s"
 
 

@@ -25,8 +25,8 @@ from jarvis_daemon.protocol.text import clean
 app = noun("memory", "What Jarvis remembers: list, search, add, forget, edit.")
 
 MEMORY: Final = (
-    "id", "tier", "kind", "subject", "text", "source", "trust", "created_at", "used_at", "uses", "expires_at",
-    "superseded_by",
+    "id", "tier", "kind", "subject", "text", "source", "trust", "happened_at", "created_at", "used_at", "uses",
+    "expires_at", "superseded_by",
 )  # fmt: skip
 TIERS: Final = ("working", "conversation", "episodic", "lasting")
 KINDS: Final = ("fact", "preference", "event", "incident", "summary")
@@ -88,7 +88,7 @@ def _show(run: Session, method: str, params: dict[str, Any], *, none: str) -> No
 def _table(found: list[Entity], look: Look, now: float) -> list[str]:
     table = Table([
         Column("ID", right=True), Column("KIND"), Column("TIER", optional=1), Column("TRUST", optional=2),
-        Column("SINCE"), Column("LEFT", right=True, optional=3), Column("ABOUT", flex=True, optional=4),
+        Column("WHEN"), Column("LEFT", right=True, optional=3), Column("ABOUT", flex=True, optional=4),
         Column("TEXT", flex=True),
     ])  # fmt: skip
     for one in found:
@@ -97,7 +97,7 @@ def _table(found: list[Entity], look: Look, now: float) -> list[str]:
         text = str(one.get("text")) + (f" (now {over})" if over is not None else "")
         table.add(
             Cell(str(one.get("id")), "bold"), str(one.get("kind")), Cell(str(one.get("tier")), "faint"),
-            Cell(trust, _TRUST.get(trust, "warn")), clock(one.get("created_at"), now),
+            Cell(trust, _TRUST.get(trust, "warn")), clock(one.get("happened_at") or one.get("created_at"), now),
             None if end is None else span(end - now), str(one.get("subject") or "") or None,
             Cell(clean(text, limit=2000), "faint" if over is not None else "plain"),
         )  # fmt: skip
@@ -127,14 +127,17 @@ def _moment(text: str | None, now: float, option: str) -> float | None:
 def add(
     ctx: typer.Context,
     text: Annotated[list[str], typer.Argument(help="What is to be remembered.", metavar="TEXT")],
-    kind: str = typer.Option("fact", "--kind", help="fact or preference.", metavar="KIND"),
-    about: str = typer.Option("", "--about", help="What it is about: an id like guest:104, or a word."),
+    kind: str | None = typer.Option(
+        None, "--kind", help="fact or preference; without it the words tell.", metavar="KIND"
+    ),
+    about: str | None = typer.Option(
+        None, "--about", help="What it is about: an id like guest:104, or a word.", metavar="SUBJECT"
+    ),
 ) -> None:
     """Remember something, for good."""
     run = session(ctx)
-    args: dict[str, Any] = {"text": " ".join(text), "kind": _one_of(kind, ("fact", "preference"), "--kind")}
-    if about:
-        args["subject"] = about
+    given = {"kind": _one_of(kind, ("fact", "preference"), "--kind"), "subject": about}
+    args = {"text": " ".join(text), **{name: value for name, value in given.items() if value is not None}}
     calling.order(run, calling.Wish("remember", args), command="jarvis memory add")
 
 
@@ -146,7 +149,7 @@ def forget(
     dry_run: bool = typer.Option(False, "--dry-run", help="Show the plan; change nothing."),
 ) -> None:
     """Forget one thing."""
-    wish = calling.Wish("forget_memory", {"id": memory}, dry_run=dry_run, yes=yes)
+    wish = calling.Wish("forget_memory", {"memory": memory}, dry_run=dry_run, yes=yes)
     calling.order(session(ctx), wish, command="jarvis memory forget")
 
 

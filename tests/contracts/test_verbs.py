@@ -8,6 +8,7 @@ from typing import Any, cast
 import pytest
 
 from jarvis_cli.verbs import MORE, VERBS, Verb
+from jarvis_daemon.assistant.memory import tools as memory
 from jarvis_daemon.bus import Bus, Feed
 from jarvis_daemon.clock import ManualClock
 from jarvis_daemon.cluster.room import ClusterRoom
@@ -46,14 +47,15 @@ async def test_a_verb_gives_what_its_tool_takes(registry: Registry, verb: Verb) 
 
 @pytest.fixture
 def watch_registry() -> Registry:
-    """The watchman's tools; they ask their room for nothing before they are called."""
+    """Tools of the watchman and of memory; they ask their room for nothing before they are called."""
     found = Registry()
     watchman.register(found, cast(Any, object()))
+    memory.register(found, cast(Any, object()))
     return found
 
 
 @pytest.mark.parametrize("verb", MORE, ids=[f"{verb.noun}-{verb.name}" for verb in MORE])
-def test_a_command_of_the_watchman_gives_what_its_tool_takes(watch_registry: Registry, verb: Verb) -> None:
+def test_a_command_of_its_own_gives_what_its_tool_takes(watch_registry: Registry, verb: Verb) -> None:
     schema, args = watch_registry.get(verb.vm).input_schema(), filled(verb)
     assert set(args) <= set(schema["properties"])
     assert set(schema.get("required", [])) <= set(args)
