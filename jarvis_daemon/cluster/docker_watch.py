@@ -49,7 +49,16 @@ class DockerWatch:
     async def _ask(self, host: str) -> list[IllContainer]:
         reply = (await self._docker.get(host, "/containers/json", all=1)).json()
         before = {one.name: one for one in self._scene.containers.get(host, [])}
-        return ill_containers(reply, before, self._scene.clock.now())
+        found = ill_containers(reply, before, self._scene.clock.now())
+        self._scene.container_names[host] = tuple(sorted(filter(None, map(name_of, reply))))
+        return found
+
+
+def name_of(row: Any) -> str:
+    """A container's name in a row of ``/containers/json``; empty for what is none."""
+    names = row.get("Names") if isinstance(row, dict) else None
+    name = str(names[0]).removeprefix("/") if isinstance(names, list) and names else ""
+    return name if _NAME.fullmatch(name) else ""
 
 
 def ill_containers(reply: Any, before: dict[str, IllContainer], now: float) -> list[IllContainer]:
@@ -63,9 +72,7 @@ def ill_containers(reply: Any, before: dict[str, IllContainer], now: float) -> l
         raise JarvisError("cluster_refused", "Docker answered no list of containers")
     found: list[IllContainer] = []
     for row in reply:
-        names = row.get("Names") if isinstance(row, dict) else None
-        name = str(names[0]).removeprefix("/") if isinstance(names, list) and names else ""
-        if not _NAME.fullmatch(name):
+        if not (name := name_of(row)):
             continue
         state, status = clean(str(row.get("State", "")), limit=40), clean(str(row.get("Status", "")), limit=120)
         was = before.get(name)

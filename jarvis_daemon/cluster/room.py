@@ -82,6 +82,10 @@ class ClusterRoom:
         """
         return await self._orders.of(guest_ids)
 
+    def containers(self) -> list[tuple[str, str]]:
+        """Host and name of every Docker container that was seen."""
+        return [(host, name) for host, names in self.scene.container_names.items() for name in names]
+
     def figures(self) -> dict[str, float | None]:
         """For ``health:daemon``."""
         return {

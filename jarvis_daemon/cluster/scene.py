@@ -51,6 +51,8 @@ class Scene:
     """Node -> the jobs that it is the source of, with their state; None before the first list."""
     containers: dict[str, list[IllContainer]] = field(default_factory=dict)
     """Docker host -> its containers that are not well."""
+    container_names: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Docker host -> all of its containers, as they were seen last."""
     disks: dict[str, list[DiskRow]] = field(default_factory=dict)
     """Node -> its disks."""
     past: History | None = None
