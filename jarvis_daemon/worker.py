@@ -30,6 +30,7 @@ WORKERS: Final[dict[str, str]] = {
     "echo": "jarvis_daemon.supervisor.echo",
     "embedded": "jarvis_daemon.assistant.worker.embedded",
     "front": "jarvis_daemon.front.worker",
+    "llm": "jarvis_daemon.assistant.worker.cloud",
     "mcp_servers": "jarvis_daemon.mcp_bridge.foreign",
 }
 """name -> module with ``async def work(link, config)``"""

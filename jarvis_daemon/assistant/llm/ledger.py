@@ -287,8 +287,8 @@ def _spent(db: Database, today: date) -> tuple[float, float]:
 def _rows(db: Database, first: str) -> list[CostRow]:
     found = db.execute(
         "select day, model, count(*), sum(status not in ('done', 'open', 'cancelled')), sum(input_tokens), "
-        "sum(output_tokens), sum(cached_tokens), sum(written_tokens), sum(usd), avg(first_token_ms), avg(total_ms), "
-        "sum(estimated) "
+        "sum(output_tokens), sum(cached_tokens), sum(written_tokens), sum(usd), avg(first_token_ms), "
+        "avg(total_ms), sum(estimated) "
         "from llm_calls where day >= ? group by day, backend, model order by day desc, sum(usd) desc, model",
         [first],
     ).fetchall()

@@ -204,7 +204,7 @@ async def test_a_stream_goes_to_its_end_and_a_closed_one_is_cancelled_there() ->
     number = (await process.hear())["id"]
     process.say({"id": number, "text": "x"})
     assert (await first)["text"] == "x"
-    await stream.aclose()  # type: ignore[attr-defined]
+    await stream.aclose()
     assert await process.hear() == {"id": number, "cancel": True}, "the one that went to its end was not cancelled"
 
     dying = asking.stream({"q": 3})
