@@ -35,7 +35,8 @@ STABLE_AFTER_S: Final = 60.0
 """Who ran that long begins again with the first back-off."""
 STOP_GRACE_S: Final = 5.0
 _KEPT_BACK: Final = re.compile(
-    r"secret|token|passw|api_?key|credential|^JARVIS_NOTIFY__|^NOTIFY_SOCKET$|^WATCHDOG_", re.IGNORECASE
+    r"secret|token|passw|api_?key|credential|^JARVIS_NOTIFY__|^JARVIS_ASSISTANT__|^NOTIFY_SOCKET$|^WATCHDOG_",
+    re.IGNORECASE,
 )
 """What of the daemon's environment no worker gets: secrets, and systemd's ear."""
 

@@ -148,7 +148,9 @@ def test_a_worker_whose_daemon_is_gone_before_it_looks_ends_and_a_daemon_may_be_
 
 
 async def test_a_worker_gets_no_secret_by_its_environment(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("JARVIS_CLUSTER__TOKEN_SECRET", "OPENAI_API_KEY", "NOTIFY_SOCKET"):
+    for name in (
+        "JARVIS_CLUSTER__TOKEN_SECRET", "OPENAI_API_KEY", "NOTIFY_SOCKET", "JARVIS_ASSISTANT__CLOUD__KEY",
+    ):  # fmt: skip
         monkeypatch.setenv(name, "canary-7")
     yard.supervisor._environ = Supervisor(Bus(), SystemClock(), Path("s"), issue=yard.supervisor._issue)._environ
     yard.supervisor.start(WorkerSpec("echo"))
