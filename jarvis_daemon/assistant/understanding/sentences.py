@@ -8,9 +8,12 @@ A file has up to four parts::
           - "(restart|reboot) [the] [<guest_word>] {guest}"
         tool: {vm: reboot_vm, ct: reboot_container}   # by the kind of slot guest; or one name
         args:                        # argument: slot; slot.part (lists.py); [slot]; or
-          guest: guest               #   {value: X}: always X;  {slot: S, or: X}: X where S was not said
+          guest: guest               #   {value: X}: always X;  {slot: S, or: X}: X where S was not said;
+                                     #   {stamp: "said-%Y%m%d-%H%M%S"}: the time, written so
         replies: ["{target} is back on its feet{sir}."]   # phrasings of success; {sir} is ", sir" or nothing
         example: "restart plex"      # may be left out; for "what can I say"
+        unscreened: [text]           # may be left out: slots that are only kept, such as a thing to remember; an
+                                     #   order whose free text says "if", "not", "tomorrow" is blocked otherwise
     questions:                       # answered by the function of this name in assistant/answers
       hottest:
         say: ["(what|which [node]) is [the] hottest [node]"]
@@ -46,7 +49,7 @@ from jarvis_daemon.tools.registry import Registry
 
 COMMON: Final = Path(__file__).with_name("common.yaml")
 _FILE: Final = {"orders", "questions", "words", "lists"}
-_ORDER: Final = {"say", "tool", "args", "replies", "example"}
+_ORDER: Final = {"say", "tool", "args", "replies", "example", "unscreened"}
 _QUESTION: Final = {"say", "fixed", "example"}
 _KINDS: Final = {"vm", "ct"}
 Rules = dict[str, Sentence]
@@ -67,6 +70,8 @@ class Filled:
     many: bool = False
     fallback: bool = False
     """``other`` holds where the slot was not said."""
+    stamp: bool = False
+    """``other`` is a form for the time."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +98,7 @@ class Intent:
     fixed: Mapping[str, Any] = field(default_factory=dict)
     replies: tuple[str, ...] = ()
     example: str = ""
+    unscreened: frozenset[str] = frozenset()
 
 
 def load(registry: Registry, answers: Collection[str] | None = None) -> list[Intent]:
@@ -158,8 +164,15 @@ class _Reader:
         replies = self._texts(f"{name}.replies", body.get("replies", []))
         return Intent(
             "order", name, self._room, says, self.words, self.lists, tools=tools, args=args, replies=replies,
-            example=self._example(name, body),
+            example=self._example(name, body), unscreened=self._unscreened(name, body, says),
         )  # fmt: skip
+
+    def _unscreened(self, name: str, body: Mapping[str, Any], says: tuple[Say, ...]) -> frozenset[str]:
+        slots = frozenset(self._texts(f"{name}.unscreened", body.get("unscreened", [])))
+        for slot in slots:
+            if not any(say.slots.get(slot) == "text" for say in says):
+                self._wrong(f"{name}.unscreened", f"{slot} is no slot of text")
+        return slots
 
     def _question(self, name: str, body: Mapping[str, Any]) -> Intent:
         if self._answers is not None and name not in self._answers:
@@ -231,11 +244,13 @@ class _Reader:
 
     def _filled(self, where: str, given: Any, says: tuple[Say, ...]) -> Filled:
         if isinstance(given, dict):
-            body = self._mapping(given, {"value", "slot", "or"}, where)
+            body = self._mapping(given, {"value", "slot", "or", "stamp"}, where)
             if set(body) == {"value"}:
                 return Filled(other=body["value"])
+            if set(body) == {"stamp"}:
+                return Filled(other=str(body["stamp"]), stamp=True)
             if set(body) != {"slot", "or"}:
-                self._wrong(where, "either value, or slot and or")
+                self._wrong(where, "either value, or stamp, or slot and or")
             slot, _, part = str(body["slot"]).partition(".")
             return self._checked(where, Filled(slot, part, other=body["or"], fallback=True), says)
         many = isinstance(given, list)

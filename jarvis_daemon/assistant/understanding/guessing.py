@@ -1,0 +1,144 @@
+"""The second stage: what a sentence that fits nothing was nearest to. It may suggest, and never acts.
+
+Compared is word by word: a suggestion may mend a slip of the pen, it may not leave a word away that was said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Final
+
+from hassil.expression import Alternative, Expression, Group, ListReference, RuleReference, TextChunk
+from rapidfuzz import fuzz, process
+
+from jarvis_daemon.assistant.understanding.lists import FREE
+from jarvis_daemon.assistant.understanding.matching import Found, Line
+from jarvis_daemon.assistant.understanding.names import Names
+from jarvis_daemon.assistant.understanding.sentences import Intent, Say
+
+NEAR: Final = 75.0
+"""Least likeness of a word to the one that was meant, of 100."""
+NEAR_ALL: Final = 80.0
+"""Of the whole sentence."""
+FORMS: Final = 24
+"""Forms of a template that are compared."""
+_ARTICLES: Final = frozenset({"the", "a", "an", "my"})
+_MARK: Final = "\x1f"
+"""Stands for a name or value."""
+
+
+class Guesser:
+    """Knows the forms of all templates: their words, with a mark for each slot."""
+
+    def __init__(self, intents: Sequence[Intent]) -> None:
+        self._forms: dict[int, dict[str, None]] = {}
+        for intent in intents:
+            for say in intent.says:
+                if FREE.isdisjoint(say.slots.values()):
+                    for form in forms(intent, say):
+                        self._forms.setdefault(form.count(_MARK), {})[form] = None
+        self._lists = {marks: list(kept) for marks, kept in self._forms.items()}
+
+    def sentences(self, line: Line, found: Found) -> Iterator[str]:
+        """Sentences of ours that are like it, the likest first; each has still to be understood."""
+        words, said = _marked(line, found)
+        known = self._lists.get(words.count(_MARK), [])
+        text = " ".join(words)
+        for form, _, _ in process.extract(text, known, scorer=fuzz.ratio, score_cutoff=NEAR_ALL, limit=5):
+            theirs = form.split(" ")
+            if len(theirs) == len(words) and all(map(_like, words, theirs)):
+                names = iter(said)
+                yield " ".join(next(names) if word == _MARK else word for word in theirs)
+
+
+def near_names(word: str, names: Names) -> list[tuple[str, str]]:
+    """Phrases of names that are like ``word``, the likest first, each with the name as it is written."""
+    close = process.extract(word, list(names.primary), scorer=fuzz.ratio, score_cutoff=NEAR, limit=3)
+    return [(phrase, names.primary[phrase]) for phrase, _, _ in close]
+
+
+def forms(intent: Intent, say: Say) -> Iterable[str]:
+    """A template's sentences with marks for slots, without what may be left out; at most ``FORMS``."""
+    written = _written(say.sentence.expression, intent)
+    return list(dict.fromkeys(islice(map(_tidy, written), FORMS)))
+
+
+def example(intent: Intent, names: dict[str, str]) -> str:
+    """A sentence of the intent with real names, for "what can I say"."""
+    if intent.example:
+        return intent.example
+    say = intent.says[0]
+    form = next(iter(forms(intent, say)), say.text)
+    for reference in _references(say.sentence.expression, intent):
+        form = form.replace(_MARK, names.get(reference, reference.upper()), 1)
+    return form
+
+
+def _references(expression: Expression, intent: Intent) -> Iterator[str]:
+    """The lists of the first form, in their order."""
+    if isinstance(expression, ListReference):
+        yield expression.list_name
+    elif isinstance(expression, RuleReference):
+        yield from _references(intent.rules[expression.rule_name].expression, intent)
+    elif isinstance(expression, Alternative):
+        if not expression.is_optional and expression.items:
+            yield from _references(expression.items[0], intent)
+    elif isinstance(expression, Group):
+        for item in expression.items:
+            yield from _references(item, intent)
+
+
+def _written(expression: Expression, intent: Intent) -> Iterator[str]:
+    if isinstance(expression, TextChunk):
+        yield expression.text
+    elif isinstance(expression, ListReference):
+        yield _MARK
+    elif isinstance(expression, RuleReference):
+        yield from _written(intent.rules[expression.rule_name].expression, intent)
+    elif isinstance(expression, Alternative):
+        if expression.is_optional:
+            yield ""
+            return
+        for item in expression.items:
+            yield from _written(item, intent)
+    elif isinstance(expression, Group):
+        yield from _in_order(expression.items, intent)
+
+
+def _in_order(items: Sequence[Expression], intent: Intent) -> Iterator[str]:
+    if not items:
+        yield ""
+        return
+    for head in _written(items[0], intent):
+        for tail in _in_order(items[1:], intent):
+            yield head + tail
+
+
+def _tidy(text: str) -> str:
+    """Single blanks; not ``split()``, for which the mark would be a blank too."""
+    return " ".join(word for word in text.replace(_MARK, f" {_MARK} ").split(" ") if word)
+
+
+def _marked(line: Line, found: Found) -> tuple[list[str], list[str]]:
+    """The sentence with a mark for each name or value, the longest ones first, and what they were."""
+    said = {phrase for phrases in found.lists.values() for phrase in phrases}
+    words: list[str] = []
+    names: list[str] = []
+    at = 0
+    while at < len(line.tokens):
+        for end in range(len(line.tokens), at, -1):
+            if " ".join(line.tokens[at:end]) in said:
+                words.append(_MARK)
+                names.append(line.part(at, end))
+                at = end
+                break
+        else:
+            if line.tokens[at] not in _ARTICLES:
+                words.append(line.tokens[at])
+            at += 1
+    return words, names
+
+
+def _like(one: str, other: str) -> bool:
+    return one == other or (_MARK not in (one, other) and fuzz.ratio(one, other) >= NEAR - 15)

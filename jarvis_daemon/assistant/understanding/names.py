@@ -1,0 +1,149 @@
+"""What may be named: an index from what people say to what there is, kept as the inventory changes.
+
+Each entry is found by several phrases: ``home-assistant`` by "home assistant" too, ``agent1`` by "agent 1" and
+"agent one", guest 104 by "104" and "vm 104". A phrase is looked up, never searched for: a name cannot match more
+than itself. A guest whose name is a word of the language of orders ("all", "the", "not") is found by its vmid only,
+a node of such a name by "node all".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from jarvis_daemon.assistant.understanding.numbers import spoken
+from jarvis_daemon.assistant.understanding.screens import RESERVED, STRICT
+from jarvis_daemon.protocol.text import clean
+
+MAX_WORDS: Final = 6
+"""A longer name is not said; its vmid is."""
+_BREAKS: Final = re.compile(r"[-_.]+")
+_WORD_NUMBER: Final = re.compile(r"(?<=[a-z])(?=[0-9])|(?<=[0-9])(?=[a-z])")
+_OF_KIND: Final[dict[str, tuple[str, ...]]] = {
+    "node": ("node", "host"), "storage": ("storage",), "service": ("service",), "docker": ("container", "docker"),
+}  # fmt: skip
+_BEFORE_VMID: Final = ("vm", "ct", "lxc", "container", "guest", "vmid", "id", "number", "machine")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One thing that can be named. ``parts``: what arguments can take of it; ``label``: how it is told."""
+
+    list: str
+    id: str
+    label: str
+    parts: Mapping[str, Any] = field(compare=False)
+
+
+def phrases(name: str, kind: str = "") -> list[str]:
+    """What ``name`` is called, in lower case, single blanks between words; the name itself first."""
+    plain = " ".join(clean(name, limit=120).casefold().split())
+    broken = " ".join(_BREAKS.sub(" ", plain).split())
+    apart = _WORD_NUMBER.sub(" ", broken)
+    worded = " ".join(spoken(int(w)) if w.isascii() and w.isdigit() and len(w) < 4 else w for w in apart.split())
+    found: dict[str, None] = {}
+    for phrase in (plain, broken, broken.replace(" ", "") if " " in broken else "", apart, worded):
+        if phrase and len(phrase.split()) <= MAX_WORDS:
+            words = set(phrase.split())
+            if words <= RESERVED or words & STRICT:
+                found.update(dict.fromkeys(f"{word} {phrase}" for word in _OF_KIND.get(kind, ())))
+            else:
+                found[phrase] = None
+    return list(found)
+
+
+def vmid_phrases(vmid: int) -> list[str]:
+    return [str(vmid), f"#{vmid}", *(f"{word} {vmid}" for word in _BEFORE_VMID)]
+
+
+class Names:
+    """Phrase -> entries. ``put`` and ``drop`` cost what changed, not what there is."""
+
+    def __init__(self) -> None:
+        self._by_phrase: dict[str, dict[tuple[str, str], Entry]] = {}
+        self._said: dict[tuple[str, str], list[str]] = {}
+        self._entries: dict[tuple[str, str], Entry] = {}
+        self._firsts: dict[str, int] = {}
+        self._aliases: dict[str, str] = {}
+        self.primary: dict[str, str] = {}
+        """Phrase -> the name as it is written, of what has a name: what a slip of the pen is compared with."""
+
+    def put(self, entry: Entry, said: Iterable[str], *, shown: str = "") -> None:
+        """Enter something, or anew. ``said``: its phrases; ``shown``: its name, where it has one."""
+        self.drop(entry.list, entry.id)
+        key = (entry.list, entry.id)
+        kept = list(dict.fromkeys(said))
+        for phrase in kept:
+            self._by_phrase.setdefault(phrase, {})[key] = entry
+            self._count(phrase, 1)
+        self._said[key], self._entries[key] = kept, entry
+        if shown and kept:
+            self.primary[kept[0]] = shown
+
+    def drop(self, of: str, entry_id: str) -> None:
+        """Take something out; what is not there is no error."""
+        self._entries.pop((of, entry_id), None)
+        for phrase in self._said.pop((of, entry_id), ()):
+            there = self._by_phrase[phrase]
+            del there[(of, entry_id)]
+            self._count(phrase, -1)
+            if not there:
+                del self._by_phrase[phrase]
+                self.primary.pop(phrase, None)
+
+    def alias(self, words: Mapping[str, str]) -> None:
+        """The operator's own words, all of them: word -> a phrase or an entity id. A real name goes before."""
+        for phrase in self._aliases:
+            self._count(phrase, -1)
+        self._aliases = {}
+        for word, target in words.items():
+            said = " ".join(word.casefold().split())
+            for phrase in (said, said.removeprefix("the ").removeprefix("my ")):
+                self._aliases[phrase] = target
+        for phrase in self._aliases:
+            self._count(phrase, 1)
+
+    def get(self, phrase: str) -> tuple[Entry, ...]:
+        """All that is called so."""
+        if (there := self._by_phrase.get(phrase)) is not None:
+            return tuple(there.values())
+        target = self._aliases.get(phrase)
+        if target is None:
+            return ()
+        if (by_id := tuple(entry for (_, entry_id), entry in self._entries.items() if entry_id == target)):
+            return by_id
+        return tuple(self._by_phrase.get(" ".join(target.casefold().split()), {}).values())
+
+    def is_name(self, phrase: str) -> bool:
+        """Whether something is called so by its own name."""
+        return phrase in self._by_phrase
+
+    def has_id(self, entry_id: str) -> bool:
+        return any(known == entry_id for _, known in self._entries)
+
+    def of(self, name: str) -> dict[str, Entry]:
+        """The entries of a list by id."""
+        return {entry_id: entry for (of, entry_id), entry in self._entries.items() if of == name}
+
+    def entry(self, of: str, entry_id: str) -> Entry | None:
+        return self._entries.get((of, entry_id))
+
+    def found(self, tokens: Sequence[str]) -> Iterator[tuple[int, int, tuple[Entry, ...]]]:
+        """Every name in a sentence: first token, token behind the last, what is called so."""
+        for at, token in enumerate(tokens):
+            if token not in self._firsts:
+                continue
+            phrase = token
+            for end in range(at + 1, min(at + MAX_WORDS + 1, len(tokens)) + 1):
+                if phrase in self._by_phrase or phrase in self._aliases:
+                    yield at, end, self.get(phrase)
+                if end < len(tokens):
+                    phrase = f"{phrase} {tokens[end]}"
+
+    def _count(self, phrase: str, by: int) -> None:
+        first = phrase.split(" ", 1)[0]
+        self._firsts[first] = self._firsts.get(first, 0) + by
+        if not self._firsts[first]:
+            del self._firsts[first]

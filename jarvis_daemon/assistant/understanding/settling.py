@@ -1,0 +1,194 @@
+"""From templates that fit to the one thing that was meant, or why it cannot be told."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from jarvis_daemon.assistant.understanding import screens
+from jarvis_daemon.assistant.understanding.lists import FREE, GUESTS, PARTS
+from jarvis_daemon.assistant.understanding.matching import Hit, kinds
+from jarvis_daemon.assistant.understanding.names import Entry
+from jarvis_daemon.assistant.understanding.sentences import Filled
+from jarvis_daemon.assistant.understanding.understood import Slot, Understood
+from jarvis_daemon.assistant.understanding.verbs import FORMS
+from jarvis_daemon.tools.registry import Registry
+
+_WHAT = {
+    "guest": "guest", "vm": "guest", "container": "guest", "node": "node", "storage": "storage",
+    "service": "service", "docker": "Docker container", "incident": "incident", "silence": "silence",
+    "runbook": "runbook", "condition": "condition", "person": "person",
+}  # fmt: skip
+_NUMBERS = frozenset({"number", "size", "level", "duration"})
+_SIZES = {"mib": 2**20, "gib": 2**30, "bytes": 1}
+
+
+class Unclear(Exception):
+    """It cannot be told what was meant; the message is for the person."""
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What one template makes of the sentence."""
+
+    hit: Hit
+    understood: Understood
+    writes: bool
+
+
+def settle(hits: Sequence[Hit], registry: Registry, now: float) -> Settled | Understood | None:
+    """The one thing that was meant; a blocked ``Understood`` where that cannot be told; None without a template."""
+    if not hits:
+        return None
+    least = min(hit.free for hit in hits)
+    ways: list[Settled] = []
+    unclear: list[str] = []
+    for hit in hits:
+        if hit.free != least:
+            continue
+        try:
+            ways.append(_settled(hit, registry, now))
+        except Unclear as why:
+            unclear.append(str(why))
+    if not ways:
+        return Understood("blocked", text=unclear[0])
+    return _one(ways)
+
+
+def _one(ways: Sequence[Settled]) -> Settled | Understood:
+    different: list[Settled] = []
+    for way in sorted(ways, key=lambda one: -one.hit.literal):
+        if not any(_same(way.understood, other.understood) for other in different):
+            different.append(way)
+    first = different[0]
+    writing = [way for way in different if way.writes and way.understood.kind == "order"]
+    if len(different) == 1 or not writing:
+        return next((way for way in different if way.understood.kind == "question"), first)
+    questions = [way for way in different if way.understood.kind == "question"]
+    if questions:
+        return questions[0]
+    several = " or ".join(dict.fromkeys(_told(way) for way in different))
+    return Understood("blocked", text=f"That could mean: {several}. Nothing was done; say which.")
+
+
+def _same(one: Understood, other: Understood) -> bool:
+    if (one.kind, one.intent, one.tool) != (other.kind, other.intent, other.tool):
+        return (one.kind, one.tool, one.args) == (other.kind, other.tool, other.args) and one.kind == "order"
+    return one.args == other.args if one.kind == "order" else _values(one) == _values(other)
+
+
+def _values(understood: Understood) -> dict[str, Any]:
+    return {name: slot.value for name, slot in understood.slots.items()}
+
+
+def _told(way: Settled) -> str:
+    entries = [value[0] for of, value, _ in way.hit.slots.values() if isinstance(value, tuple)]
+    named = ", ".join(f"{_WHAT.get(entry.list, entry.list)} {_name(entry)}" for entry in entries)
+    return f"{way.understood.tool.replace('_', ' ')} ({named})"
+
+
+def _settled(hit: Hit, registry: Registry, now: float) -> Settled:
+    intent = hit.intent
+    if intent.kind == "question":
+        slots = {name: Slot(_meant(of, value, said), said) for name, (of, value, said) in hit.slots.items()}
+        fixed = {name: Slot(value, "") for name, value in intent.fixed.items()}
+        return Settled(hit, Understood("question", intent.name, slots={**fixed, **slots}), writes=False)
+    tool = _tool(hit)
+    spec = registry.get(tool)
+    args: dict[str, Any] = {}
+    for name, filled in intent.args.items():
+        found = _argument(hit, filled, now)
+        if found is not None:
+            args[name] = found
+    if spec.writes:
+        _screen(hit)
+    try:
+        msgspec.convert(args, spec.args)
+    except msgspec.ValidationError as error:
+        said = ", ".join(said for of, _, said in hit.slots.values() if of in FREE or of in _NUMBERS)
+        raise Unclear(f"{said or 'That'} does not fit, so nothing was done: {_plain(error)}.") from error
+    slots = {name: Slot(_slot(of, value), said) for name, (of, value, said) in hit.slots.items()}
+    order = Understood("order", intent.name, tool=tool, args=args, slots=slots, replies=intent.replies)
+    return Settled(hit, order, writes=spec.writes)
+
+
+def _screen(hit: Hit) -> None:
+    """Words that a slot let in say nothing that would change the order."""
+    for name, (of, _, said) in hit.slots.items():
+        if of not in FREE or name in hit.intent.unscreened:
+            continue
+        words = [word.strip(".,!?;:…").casefold() for word in said.replace("’", "'").split()]
+        found = screens.inside(said, words, FORMS if of == "text" else ())
+        if found is not None:
+            raise Unclear(screens.TEXTS[found])
+
+
+def _tool(hit: Hit) -> str:
+    tools = hit.intent.tools
+    if "" in tools:
+        return tools[""]
+    _, entries, said = hit.slots["guest"]
+    found = kinds(entries)
+    if len(found) != 1:
+        raise Unclear(_several(entries, said))
+    return tools[found.pop()]
+
+
+def _argument(hit: Hit, filled: Filled, now: float) -> Any:
+    if filled.stamp:
+        return time.strftime(str(filled.other), time.localtime(now))
+    if not filled.slot:
+        return filled.other
+    if filled.slot not in hit.slots:
+        return filled.other if filled.fallback else None
+    of, value, said = hit.slots[filled.slot]
+    found = _part(of, value, said, filled.part)
+    return [found] if filled.many else found
+
+
+def _part(of: str, value: Any, said: str, part: str) -> Any:
+    if isinstance(value, tuple) and of in _WHAT:
+        part = part or PARTS[of][0]
+        several = {entry.parts[part] for entry in value}
+        if len(several) != 1 or (of in GUESTS and len(value) != 1):
+            raise Unclear(_several(value, said))
+        return several.pop()
+    if of == "size":
+        return int(value) // _SIZES[part or PARTS[of][0]]
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value
+
+
+def _slot(of: str, value: Any) -> Any:
+    if isinstance(value, tuple) and of in _WHAT:
+        return value[0].id if len(value) == 1 else value[0].parts.get(PARTS[of][0])
+    return value
+
+
+def _meant(of: str, value: Any, said: str) -> Any:
+    """The value of a question's slot: an entity's id; the bare name of what is on several nodes."""
+    if isinstance(value, tuple) and of in GUESTS | {"person", "incident", "silence"} and len(value) != 1:
+        raise Unclear(_several(value, said))
+    return _slot(of, value)
+
+
+def _several(entries: Iterable[Entry], said: str) -> str:
+    listed = list(entries)
+    what = _WHAT[listed[0].list]
+    labels = "; ".join(entry.label for entry in listed[:6])
+    how = "Say its vmid." if listed[0].list == "guest" else "Say which."
+    return f"More than one {what} is called {said}: {labels}. Nothing was done. {how}"
+
+
+def _name(entry: Entry) -> str:
+    return str(entry.parts.get("name") or entry.label)
+
+
+def _plain(error: msgspec.ValidationError) -> str:
+    """Msgspec's sentence without its quotes and path."""
+    return str(error).split(" - at ")[0].replace("`", "").rstrip(".")
