@@ -55,26 +55,29 @@ class Persona:
     ) -> str:
         """``answer`` in words. The same seed says the same; ``replies`` are used of a success only."""
         chance = random.Random(f"{seed}/{answer.text}")  # noqa: S311  # a choice of words
-        text = self._fact(answer, replies, chance)
-        fitting = self._wit and answer.asides and not answer.grave and not answer.plain and brevity == "screen"
-        if fitting and chance.randrange(WIT_EVERY) == 0:
-            text = f"{text} {sentence(self._filled(chance.choice(answer.asides)))}"
+        fitting = self._wit and not answer.grave and not answer.plain and brevity == "screen"
+        aside = (
+            chance.choice(answer.asides) if answer.asides and fitting and not chance.randrange(WIT_EVERY) else ""
+        )
+        text = self._fact(answer, replies, chance, addressed="{sir}" in aside)
+        if aside:
+            text = f"{text} {sentence(self._filled(aside))}"
         if brevity == "voice":
             return spoken(text)
         return "\n".join([text, *(self._filled(line) for line in answer.lines if line.strip())])
 
     # --- the fact ------------------------------------------------------------------------------------------
 
-    def _fact(self, answer: Answer, replies: Sequence[str], chance: random.Random) -> str:
+    def _fact(self, answer: Answer, replies: Sequence[str], chance: random.Random, *, addressed: bool) -> str:
+        """``addressed``: the form of address stands elsewhere already."""
         ways = (answer.text, *answer.ways)
         if answer.success:
             told = [text for one in replies if (text := self._reply(one, answer.facts)) is not None]
-            if told:  # what reading back added is kept behind it
-                ways = tuple(told)
+            ways = tuple(told) or ways
         text = chance.choice(ways)
         if "{sir}" in text:
             return sentence(self._filled(text))
-        address = self._address and chance.randrange(ADDRESS_EVERY) == 0
+        address = self._address and not addressed and chance.randrange(ADDRESS_EVERY) == 0
         return sentence(self._addressed(text) if address else text)
 
     def _reply(self, template: str, facts: Mapping[str, Any]) -> str | None:

@@ -42,6 +42,11 @@ SIZES: Final = {
     "PiB": "petabyte",
 }
 SPANS: Final = {"s": "second", "min": "minute", "h": "hour", "d": "day"}
+MONTHS: Final = {
+    "Jan": "January", "Feb": "February", "Mar": "March", "Apr": "April", "May": "May", "Jun": "June",
+    "Jul": "July", "Aug": "August", "Sep": "September", "Oct": "October", "Nov": "November", "Dec": "December",
+}  # fmt: skip
+_ODD: Final = {1: "first", 2: "second", 3: "third", 5: "fifth", 8: "eighth", 9: "ninth", 12: "twelfth"}
 _SHARES: Final = (
     (0.0, "nothing"),
     (0.1, "a tenth"),
@@ -75,7 +80,13 @@ def spoken(text: str) -> str:
     for pattern, make in _RULES:
         text = pattern.sub(make, text)
     text = re.sub(r"\s+([.,;:?!])", r"\1", re.sub(r"\s{2,}", " ", text))
+    text = _HEAD.sub(lambda found: found[0][:-1] + found[0][-1].upper(), text)
     return re.sub(r"([.,;:])\1+", r"\1", text).strip()
+
+
+_WORDS: Final = (*ONES, *TENS[2:], "less", "nothing")
+_HEAD: Final = re.compile(rf"(?:^|[.?!] )(?=(?:{'|'.join(_WORDS)})\b)[a-z]")
+"""A number at the head of a sentence."""
 
 
 def number(value: int) -> str:
@@ -143,6 +154,21 @@ def _span(found: re.Match[str]) -> str:
     return _plural(first, unit)
 
 
+def _date(found: re.Match[str]) -> str:
+    """``5 Dec 2026``: the fifth of December; the year is for the eye."""
+    return f"the {ordinal(int(found[1]))} of {MONTHS[found[2]]}"
+
+
+def ordinal(value: int) -> str:
+    """``first`` to ``thirty-first``."""
+    if value in _ODD:
+        return _ODD[value]
+    if value % 10 and value > 20:
+        return f"{TENS[value // 10]}-{ordinal(value % 10)}"
+    word = number(value)
+    return f"{word[:-1]}ieth" if word.endswith("y") else f"{word}th"
+
+
 def _clock(found: re.Match[str]) -> str:
     """``03:12``: three twelve; ``08:00``: eight o'clock."""
     hour, minute = int(found[1]), int(found[2])
@@ -165,6 +191,10 @@ _RULES: Final[tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...]
     (re.compile(r"\b(\d+) (d|h|min|s)\b(?: (\d+) (h|min|s)\b)?"), _span),
     (re.compile(r"\b([01]?\d|2[0-3]):([0-5]\d)\b"), _clock),
     (re.compile(r"\$(\d+)\.(\d\d)\b"), lambda found: _dollars(int(found[1]), int(found[2]))),
+    (
+        re.compile(r"\b([12]?\d|3[01]) (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)\b(?: 2\d\d\d)?"),
+        lambda found: _date(found),
+    ),
     (re.compile(r"\b(Mon|Tue|Wed|Thu|Fri|Sat|Sun)(?= at\b)"), lambda found: DAYS[found[1]]),
     (re.compile(r"\bL([0-4])\b"), lambda found: f"level {number(int(found[1]))}"),
     (re.compile(r"(?<![\w.-])(\d{1,4})(?![\w.-]|:\d)"), lambda found: number(int(found[1]))),

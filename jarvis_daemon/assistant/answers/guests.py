@@ -21,13 +21,9 @@ from jarvis_daemon.protocol.state import Guest
 KIND = {"vm": "VM", "ct": "container"}
 
 
-def named(guest: Guest) -> str:
-    return safe(guest.name, 80) or f"guest {guest.vmid}"
-
-
 def ident(guest: Guest) -> str:
     """Name and vmid, since two may have one name."""
-    return f"{named(guest)} ({guest.vmid})"
+    return f"{safe(guest.name, 80) or 'guest'} ({guest.vmid})"
 
 
 def lookup(asked: Asked, what: str) -> Guest | Answer:
@@ -61,7 +57,7 @@ async def status_guest(asked: Asked) -> Answer:
     guest = lookup(asked, "the state of")
     if isinstance(guest, Answer):
         return guest
-    view, name, ill = asked.view, named(guest), asked.view.about(guest.id)
+    view, name, ill = asked.view, asked.view.called(guest), asked.view.about(guest.id)
     status, facts = believed(view, guest), {"guest": guest.name, "vmid": guest.vmid, "status": guest.status}
     told = f"{safe(ill[0].title)} ({ill[0].severity})" if ill else ""
     if not status:
@@ -113,7 +109,7 @@ async def is_guest_running(asked: Asked) -> Answer:
     guest = lookup(asked, "whether it runs:")
     if isinstance(guest, Answer):
         return guest
-    view, name, ill = asked.view, named(guest), asked.view.about(guest.id)
+    view, name, ill = asked.view, asked.view.called(guest), asked.view.about(guest.id)
     status, where = believed(view, guest), f"on {safe(guest.node, 80)}"
     facts = {"guest": guest.name, "vmid": guest.vmid, "status": guest.status}
     more = f"But {safe(ill[0].title)}" if ill else ""
@@ -149,7 +145,7 @@ async def guest_since(asked: Asked) -> Answer:
     guest = lookup(asked, "since when it is so:")
     if isinstance(guest, Answer):
         return guest
-    view, name, facts = asked.view, named(guest), {"guest": guest.name, "vmid": guest.vmid}
+    view, name, facts = asked.view, asked.view.called(guest), {"guest": guest.name, "vmid": guest.vmid}
     status = believed(view, guest)
     if not status:
         why = unknown_words(view, guest)
@@ -210,7 +206,7 @@ async def where_guest(asked: Asked) -> Answer:
     guest = lookup(asked, "where it is:")
     if isinstance(guest, Answer):
         return guest
-    name, node = named(guest), safe(guest.node, 80) or "an unknown node"
+    name, node = asked.view.called(guest), safe(guest.node, 80) or "an unknown node"
     status, facts = believed(asked.view, guest), {"guest": guest.name, "vmid": guest.vmid, "node": guest.node}
     if not status:
         why = unknown_words(asked.view, guest)
@@ -232,7 +228,7 @@ async def guest_load(asked: Asked) -> Answer:
     guest = lookup(asked, "how busy it is:")
     if isinstance(guest, Answer):
         return guest
-    view, name, facts = asked.view, named(guest), {"guest": guest.name, "vmid": guest.vmid}
+    view, name, facts = asked.view, asked.view.called(guest), {"guest": guest.name, "vmid": guest.vmid}
     status = believed(view, guest)
     if not status:
         return Answer(

@@ -6,11 +6,10 @@ from collections.abc import Callable
 
 from jarvis_daemon.assistant.answers.answer import Answer
 from jarvis_daemon.assistant.answers.asked import Asked, question
-from jarvis_daemon.assistant.answers.guests import KIND, believed, ident, load, named, unknown_words
+from jarvis_daemon.assistant.answers.guests import KIND, believed, ident, load, unknown_words
 from jarvis_daemon.assistant.answers.nodes import blind_note, missing, state_of, unseen
 from jarvis_daemon.assistant.answers.view import View
 from jarvis_daemon.assistant.answers.words import (
-    capital,
     count,
     counted,
     is_are,
@@ -54,7 +53,7 @@ async def guests_on_node(asked: Asked) -> Answer:
             asides=("It keeps itself company{sir}.",),
         )
     others = f"; {count(len(rest), 'other')} {'does' if len(rest) == 1 else 'do'} not" if rest else ""
-    told = listing(named(g) for g in run)
+    told = listing(view.called(g) for g in run)
     if not run:
         return Answer(
             f"None of the {count(len(mine), 'guest')} on {name} runs",
@@ -75,7 +74,7 @@ async def guests_on_node(asked: Asked) -> Answer:
 def _row(view: View, guest: Guest) -> str:
     status = believed(view, guest) or "unknown"
     figures = load(guest) if status == "running" else ""
-    return f"{guest.vmid} {named(guest)}: {status}{', ' + figures if figures else ''}"
+    return f"{guest.vmid} {view.called(guest)}: {status}{', ' + figures if figures else ''}"
 
 
 def _of_kind(asked: Asked) -> tuple[list[Guest], str]:
@@ -105,7 +104,7 @@ def _counted(asked: Asked, status: str, many: str, one: str) -> Answer:
     unknown = [g for g in of_kind if not believed(view, g)]
     verb = one if len(found) == 1 else many
     rest = f"; of {count(len(unknown), 'other')} nobody can say now" if unknown else ""
-    names = listing(named(g) for g in found)
+    names = listing(view.called(g) for g in found)
     head = f"{counted(len(found), word)} of {len(of_kind)} {verb}"
     few = f": {names}" if found and (len(found) <= 8 or status != "running") else ""
     return Answer(
@@ -116,7 +115,7 @@ def _counted(asked: Asked, status: str, many: str, one: str) -> Answer:
         tainted=bool(found),
         ways=(
             sentences(
-                [f"{capital(verb)}: {len(found)} of {count(len(of_kind), word)}{few}{rest}", blind_note(view)]
+                [f"By my count {len(found)} of {count(len(of_kind), word)} {verb}{few}{rest}", blind_note(view)]
             ),
             sentences([f"{len(found)} of {count(len(of_kind), word)} {verb}{few}{rest}", blind_note(view)]),
         ),
@@ -177,7 +176,7 @@ async def guests_locked(asked: Asked) -> Answer:
             grave=bool(asked.view.blind),
             lines=tuple(note for note in [blind_note(asked.view)] if note),
         )
-    told = listing(f"{ident(g)}: {safe(g.lock, 40)}" for g in found)
+    told = listing(f"{ident(g)}, by {safe(g.lock, 40)}" for g in found)
     return Answer(
         f"{counted(len(found), 'guest')} {is_are(len(found))} locked: {told}",
         tainted=True,
@@ -187,25 +186,26 @@ async def guests_locked(asked: Asked) -> Answer:
 
 @question
 async def busiest_guest(asked: Asked) -> Answer:
-    return _biggest(asked, "busiest", lambda g: g.cpu, lambda v: f"CPU {percent(v)}", running=True)
+    return _biggest(asked, "busiest", "", lambda g: g.cpu, lambda v: f"CPU {percent(v)}", running=True)
 
 
 @question
 async def biggest_guest_memory(asked: Asked) -> Answer:
     return _biggest(
-        asked, "biggest in memory", lambda g: g.memory_used_bytes, lambda v: f"{size(v)} in use", running=True
+        asked, "biggest", " in memory", lambda g: g.memory_used_bytes, lambda v: f"{size(v)} in use", running=True
     )
 
 
 @question
 async def biggest_guest_disk(asked: Asked) -> Answer:
-    return _biggest(asked, "biggest on disk", lambda g: g.disk_total_bytes, lambda v: size(v), running=False)
+    return _biggest(asked, "biggest", " on disk", lambda g: g.disk_total_bytes, lambda v: size(v), running=False)
 
 
 def _biggest(
-    asked: Asked, word: str, figure: Callable[[Guest], float | None], told: Callable[[float], str], *, running: bool
-) -> Answer:
-    if (none := unseen(asked, f"which guest is the {word}")) is not None:
+    asked: Asked, word: str, what: str, figure: Callable[[Guest], float | None], told: Callable[[float], str], *,
+    running: bool,
+) -> Answer:  # fmt: skip
+    if (none := unseen(asked, f"which guest is the {word}{what}")) is not None:
         return none
     view = asked.view
     rows = [
@@ -216,21 +216,21 @@ def _biggest(
     rows.sort(key=lambda one: -one[1])
     if not rows:
         return Answer(
-            f"Which guest is the {word} I do not know: none tells its figures now",
+            f"Which guest is the {word}{what} I do not know: none tells its figures now",
             grave=True,
-            ways=(f"No guest tells its figures now, so the {word} is not known",),
+            ways=(f"No guest tells its figures now, so the {word}{what} is not known",),
         )
     unknown = [g for g in view.guests if running and not believed(view, g)]
     rest = f"; of {count(len(unknown), 'guest')} nothing of now is known" if unknown else ""
     guest, value = rows[0]
     return Answer(
-        f"{named(guest)} is the {word}: {told(value)}, on {safe(guest.node, 80)}{rest}",
+        f"{view.called(guest)} is the {word} guest{what}: {told(value)}, on {safe(guest.node, 80)}{rest}",
         tuple(f"{ident(g)}: {told(v)}" for g, v in rows[1:5]),
         {"guest": guest.name, "vmid": guest.vmid},
         tainted=True,
         ways=(
-            f"The {word} guest is {named(guest)}, on {safe(guest.node, 80)}: {told(value)}{rest}",
-            f"That would be {named(guest)} on {safe(guest.node, 80)}, {told(value)}{rest}",
+            f"The {word} guest{what} is {view.called(guest)}, on {safe(guest.node, 80)}: {told(value)}{rest}",
+            f"That would be {view.called(guest)} on {safe(guest.node, 80)}, {told(value)}{rest}",
         ),
     )
 
@@ -245,7 +245,7 @@ async def guests_ha(asked: Asked) -> Answer:
     if not found:
         text = "High availability manages no guest that I know of"
         return Answer(sentences([text, note]), ways=(sentences(["No guest is under high availability", note]),))
-    told = listing(f"{named(g)} ({safe(g.ha_state, 40)})" for g in found)
+    told = listing(f"{asked.view.called(g)} ({safe(g.ha_state, 40)})" for g in found)
     ill = any(g.ha_state not in {"started", "stopped", "ignored", "disabled"} for g in found)
     return Answer(
         sentences([f"High availability manages {count(len(found), 'guest')}: {told}", note]),

@@ -135,37 +135,35 @@ async def _happened(asked: Asked, when: Period) -> Answer:
                 ),
             ),
         )
-    parts = []
-    if opened:
-        word = (
-            f"{counted(len(opened), 'incident')} opened {when.said}: {listing((safe(i.title) for i in opened), 4)}"
-        )
-        parts.append(word)
-        parts.append(
-            f"{counted(len(still), 'one', 'of them')} {is_are(len(still))} still open"
-            if still and len(opened) > 1
-            else "It is still open"
-            if still
-            else "All of it is settled"
-            if len(opened) > 1
-            else "It is settled"
-        )
-    else:
-        parts.append(f"No incident opened {when.said}")
-    if ends:
-        parts.append(_sum(ends))
-    text = sentences(parts)
+    parts = [_counted(opened) if opened else "no incident opened"]
+    parts += [_state_of(opened, still)] if opened else []
+    parts += [_sum(ends)] if ends else []
     return Answer(
-        text,
+        sentences([f"{capital(when.said)} {parts[0]}", *parts[1:]]),
         lines,
         {"opened": len(opened), "mended": len(mended)},
         grave=gravest(opened) or bool(still),
         tainted=True,
         ways=(
-            sentences([f"{capital(when.said)}: {parts[0][:1].lower()}{parts[0][1:]}", *parts[1:]]),
-            sentences([*parts[1:], parts[0]]) if not opened else sentences([parts[0], *parts[1:]]),
+            sentences([f"{capital(parts[0])}, {when.said}", *parts[1:]]),
+            sentences([f"By my notes {parts[0]} {when.said}", *parts[1:]]),
         ),
     )
+
+
+def _counted(opened: Sequence[Incident]) -> str:
+    head = counted(len(opened), "incident")
+    return f"{head[:1].lower()}{head[1:]} opened ({listing((safe(i.title) for i in opened), 4)})"
+
+
+def _state_of(opened: Sequence[Incident], still: Sequence[Incident]) -> str:
+    if not still:
+        return "It is settled" if len(opened) == 1 else "All of them are settled"
+    if len(opened) == 1:
+        return "It is still open"
+    if len(still) == len(opened):
+        return "Both are still open" if len(still) == 2 else "All of them are still open"
+    return f"{counted(len(still), 'of them', 'of them')} {is_are(len(still))} still open"
 
 
 def heard(incident: Incident) -> bool:

@@ -271,7 +271,7 @@ async def cluster_seen(asked: Asked) -> Answer:
         )
     when = "just now" if last is None else ago(asked.now, last)
     failed = cluster.endpoints_failed if cluster is not None else {}
-    rest = f"{count(len(failed), 'endpoint')} {'does' if len(failed) == 1 else 'do'} not answer" if failed else ""
+    rest = f"{counted(len(failed), 'endpoint')} {'does' if len(failed) == 1 else 'do'} not answer" if failed else ""
     return Answer(
         sentences([f"I see the cluster; it last answered {when}", capital(rest)]),
         tuple(f"{safe(url, 120)}: {safe(why)}" for url, why in failed.items()),

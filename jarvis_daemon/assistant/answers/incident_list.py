@@ -98,15 +98,10 @@ async def last_incident(asked: Asked) -> Answer:
         else f"it was over after {span(last.closed_at - last.opened_at)}"
     )
     return Answer(
-        f"The last incident was {safe(last.title)} ({last.severity}), {moment(asked.now, last.opened_at)}; {state}",
+        f"The last incident, {moment(asked.now, last.opened_at)}: {safe(last.title)} ({last.severity}); {state}",
         grave=last.status == "open" and last.severity in GRAVE,
         tainted=True,
-        ways=(
-            (
-                f"{safe(last.title)}, {moment(asked.now, last.opened_at)}, was the last "
-                f"incident ({last.severity}); {state}"
-            ),
-        ),
+        ways=(f"{safe(last.title)} ({last.severity}), {moment(asked.now, last.opened_at)}, was the last; {state}",),
     )
 
 

@@ -10,6 +10,7 @@ from jarvis_daemon.assistant.answers.view import View, gravest
 from jarvis_daemon.assistant.answers.words import (
     capital,
     count,
+    counted,
     degrees,
     is_are,
     listing,
@@ -21,7 +22,7 @@ from jarvis_daemon.assistant.answers.words import (
     size,
 )
 from jarvis_daemon.incidents.lines import span
-from jarvis_daemon.protocol.state import Node
+from jarvis_daemon.protocol.state import Incident, Node
 
 
 def unseen(asked: Asked, what: str) -> Answer | None:
@@ -113,11 +114,11 @@ def load_words(view: View, node: Node) -> str:
     return ", ".join(told)
 
 
-def _ills(found: list) -> str:  # type: ignore[type-arg]
+def _ills(found: list[Incident]) -> str:
     if not found:
         return ""
     return (
-        f"{count(len(found), 'incident')} {is_are(len(found))} open on it: "
+        f"{counted(len(found), 'incident')} {is_are(len(found))} open on it: "
         f"{listing(safe(i.title) for i in found[:3])}"
     )
 
@@ -423,12 +424,7 @@ async def nodes_offline(asked: Asked) -> Answer:
             ways=("No node is down", f"Not one of the {count(number, 'node')} is down"),
         )
     told = "; ".join(f"{safe(n.name, 80)} is {state_of(view, n)}" for n in down)
-    return Answer(capital_name(told), grave=True, ways=(f"{count(len(down), 'node')}: {told}",))
-
-
-def capital_name(text: str) -> str:
-    """A name at the head of a sentence stays as it is written."""
-    return text
+    return Answer(told, grave=True, ways=(f"{counted(len(down), 'node')}: {told}",))
 
 
 @question

@@ -7,7 +7,7 @@ from typing import Any, Final
 from jarvis_daemon.assistant.answers import period as periods
 from jarvis_daemon.assistant.answers.answer import Answer
 from jarvis_daemon.assistant.answers.asked import Asked, question
-from jarvis_daemon.assistant.answers.guests import ident, lookup, named
+from jarvis_daemon.assistant.answers.guests import ident, lookup
 from jarvis_daemon.assistant.answers.words import (
     DAY_S,
     ago,
@@ -37,7 +37,7 @@ def described(asked: Asked, task: Task) -> str:
     word = WORDS.get(task.type)
     if task.target.isdigit():
         guest = asked.view.guest(f"guest:{task.target}")
-        name = named(guest) if guest is not None else f"guest {task.target}"
+        name = asked.view.called(guest) if guest is not None else f"guest {task.target}"
         return f"{word} of {name}" if word else f"task {safe(task.type, 40)} of {name}"
     return f"{word or 'task ' + safe(task.type, 40)} on {safe(task.node, 80)}"
 
@@ -169,7 +169,7 @@ async def last_backup(asked: Asked) -> Answer:
     guest = lookup(asked, "when it was backed up:")
     if isinstance(guest, Answer):
         return guest
-    name, facts = named(guest), {"guest": guest.name, "vmid": guest.vmid}
+    name, facts = asked.view.called(guest), {"guest": guest.name, "vmid": guest.vmid}
     found, not_asked, why = await _stored(asked, guest=str(guest.vmid), limit=20)
     if why:
         return Answer(
@@ -292,14 +292,13 @@ async def backups_state(asked: Asked) -> Answer:
             tainted=bool(ill),
             ways=(sentences(["I know of no backup in the last day", faults, note]),),
         )
-    parts = [f"{count(len(good), 'backup task')} ended well"] if good else []
+    lost = [t for t in runs if t.status == "unknown"]
+    parts = [f"{len(good)} ended well"] if good else []
     parts += [f"{len(bad)} failed ({listing((described(asked, t) for t in bad), 3)})"] if bad else []
     parts += [f"{len(going)} {'runs' if len(going) == 1 else 'run'} still"] if going else []
-    head = (
-        f"In the last day {', '.join(parts)}"
-        if parts
-        else "What became of the backups of the last day is not known"
-    )
+    parts += [f"of {len(lost)} the end is not known"] if lost else []
+    ran = f"{counted(len(runs), 'backup task')} in the last day"
+    head = f"{ran}: {', '.join(parts)}"
     return Answer(
         sentences([head, faults, note]),
         tuple(
@@ -307,9 +306,11 @@ async def backups_state(asked: Asked) -> Answer:
             for t in runs[:ROWS]
         ),
         {"good": len(good), "failed": len(bad)},
-        grave=bool(bad or ill or note),
+        grave=bool(bad or ill or note or lost),
         tainted=True,
-        ways=(sentences([f"Of the last day: {', '.join(parts) or 'nothing is known'}", faults, note]),),
+        ways=(
+            sentences([f"Of {count(len(runs), 'backup task')} of the last day {', '.join(parts)}", faults, note]),
+        ),
     )
 
 

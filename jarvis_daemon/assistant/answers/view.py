@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -123,7 +124,7 @@ class View:
         """An entity as a person calls it."""
         kind, _, rest = target.partition(":")
         if kind == "guest" and (guest := self.guest(target)) is not None and guest.name:
-            return safe(guest.name, 80)
+            return self.called(guest)
         if kind == "storage" and "/" in rest:
             node, _, name = rest.partition("/")
             return f"{safe(name, 80)} on {safe(node, 80)}"
@@ -131,6 +132,17 @@ class View:
             place, _, name = rest.partition("/")
             return f"{safe(name, 80)} on {safe(place, 80)}"
         return safe(rest or target, 120)
+
+    def called(self, guest: Guest) -> str:
+        """Its name; with the vmid where two have the same."""
+        name = safe(guest.name, 80)
+        if not name:
+            return f"guest {guest.vmid}"
+        return f"{name} (vmid {guest.vmid})" if self._names[guest.name.casefold()] > 1 else name
+
+    @cached_property
+    def _names(self) -> Counter[str]:
+        return Counter(g.name.casefold() for g in self.guests)
 
     def about(self, target: str) -> list[Incident]:
         """Open incidents of an entity, and of what lies on it."""

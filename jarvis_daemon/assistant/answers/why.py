@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from jarvis_daemon.assistant.answers.answer import Answer
 from jarvis_daemon.assistant.answers.asked import Asked, question
-from jarvis_daemon.assistant.answers.guests import believed, named, unknown_words
+from jarvis_daemon.assistant.answers.guests import believed, unknown_words
 from jarvis_daemon.assistant.answers.happened import incidents
 from jarvis_daemon.assistant.answers.nodes import missing, state_of, unseen
 from jarvis_daemon.assistant.answers.results import Result, formatter
@@ -52,11 +52,16 @@ async def why_guest(asked: Asked) -> Answer:
         return await _explained(asked, ill[0].id)
     if not status:
         return Answer(
-            f"How {named(guest)} is nobody can say: {unknown_words(asked.view, guest)}",
+            f"How {asked.view.called(guest)} is nobody can say: {unknown_words(asked.view, guest)}",
             grave=True,
             facts={"guest": guest.name},
         )
-    return await _past(asked, guest.id, named(guest), f"{named(guest)} is {status} on {safe(guest.node, 80)}")
+    return await _past(
+        asked,
+        guest.id,
+        asked.view.called(guest),
+        f"{asked.view.called(guest)} is {status} on {safe(guest.node, 80)}",
+    )
 
 
 @question
@@ -142,7 +147,8 @@ def _answer(told: IncidentExplained, *, grave: bool, more: int = 0) -> Answer:
     )
     title = told.title.rstrip(".")
     if best is not None:
-        cause = f"What was recorded speaks most for this: {_lower(best.text)} {best.speaks_for[0]}"
+        reason = best.speaks_for[0].rstrip(".")
+        cause = f"The likeliest cause by what was recorded: {_lower(best.text).rstrip('.')} ({reason})"
     else:
         cause = "What was recorded does not tell why"
     rest = f"{count(more, 'other incident')} {'is' if more == 1 else 'are'} open" if more else ""

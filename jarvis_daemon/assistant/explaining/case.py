@@ -131,11 +131,11 @@ class Case:
         return f"{what} went from {form(first)} to {form(last)} in the hour before"
 
     def when(self, at: float) -> str:
-        """A moment against the beginning: ``4 min before it began``."""
+        """A moment against the incident's own: ``4 min before its beginning``."""
         gap = at - self.began
         if abs(gap) < 1:
-            return "as it began"
-        return f"{span(abs(gap))} {'before it began' if gap < 0 else 'after it began'}"
+            return "at its beginning"
+        return f"{span(abs(gap))} {'before' if gap < 0 else 'after'} its beginning"
 
     def told(self, incident: Incident) -> str:
         """Another incident in words."""

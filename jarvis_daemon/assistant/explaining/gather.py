@@ -42,7 +42,8 @@ async def gather(bus: Bus, now: float, incident: Incident, known: Sequence[Incid
     tasks = [
         t
         for t in reversed(view.tasks)
-        if since <= t.started_at <= began + NEAR_S or (t.started_at <= began <= (t.ended_at or now))
+        if (not node or t.node == node or f"guest:{t.target}" == incident.target)
+        and (since <= t.started_at <= began + NEAR_S or t.started_at <= began <= (t.ended_at or now))
     ]
     others = [
         i

@@ -93,10 +93,25 @@ def memory(case: Case, found: Found) -> None:
     top = [
         f"{safe(g.name, 80)} uses {size(g.memory_used_bytes)} of {size(g.memory_total_bytes)}" for g in guests[:3]
     ]
+    taken, used = (
+        sum(g.memory_used_bytes or 0 for g in guests),
+        host.memory_used_bytes if host is not None else None,
+    )
+    together = f"Its guests use {size(taken)} together, of {size(used)} in use" if used is not None else ""
+    little = used is not None and taken < used / 2
+    pool = next((s for s in case.view.storages if s.node == case.node and s.type == "zfspool"), None)
+    zfs = (
+        f"{safe(pool.name, 80)} is a ZFS pool there, and ZFS gives its cache back when it is wanted" if pool else ""
+    )
     found.cause(
         "The guests on it take it",
-        speaks_for=top[:3],
-        against=[] if guests else ["No guest runs there that tells its memory"],
+        speaks_for=[] if little else [together, *top],
+        against=[together] if little else [] if guests else ["No guest runs there that tells its memory"],
+    )
+    found.cause(
+        "The node itself takes it: ZFS' cache, its own services, or guests that tell no figures",
+        speaks_for=[together, zfs] if little else [],
+        against=[] if little or not together else [together],
     )
     over = total is not None and given > total
     found.cause(
@@ -105,12 +120,6 @@ def memory(case: Case, found: Found) -> None:
         against=[f"{size(given)} are given to running guests, the node has {size(total)}"]
         if total is not None and not over
         else [],
-    )
-    zfs = [s for s in case.view.storages if s.node == case.node and s.type == "zfspool"]
-    found.cause(
-        "ZFS holds it as its cache (ARC), and gives it back when guests want it",
-        speaks_for=[f"{safe(zfs[0].name, 80)} is a ZFS pool there"] if zfs else [],
-        against=[] if zfs else ["No ZFS pool is known there"],
     )
     started = case.ran("qmstart", "vzstart", "startall", "qmigrate", "vzmigrate")
     rise = case.risen("memory")
