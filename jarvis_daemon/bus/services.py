@@ -28,7 +28,8 @@ class Principal:
     """Name of the worker, proved by its ticket."""
     alone: str = ""
     """Of a runbook: the gravest tier (``yellow``, ``red``) that this run may use without an approval. Of a model's
-    call: ``yellow`` where the operator's own words named the target. Given by rooms, never by a session."""
+    call: ``yellow`` where the operator's own words named act and target, else ``never``, whatever a setting lets
+    agents do. Given by rooms, never by a session."""
     origins: tuple[str, ...] = ()
     """Of a model's call: where each argument came from, a line each; part of what an approval shows and is bound to."""
 

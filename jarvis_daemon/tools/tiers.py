@@ -45,7 +45,8 @@ def rule(
     """What stands between this caller and a call of this tier; an unknown role is refused.
 
     ``alone``: the gravest tier that a runbook's run may use without an approval; of a model's call ``yellow``, where
-    the operator's own words named what it acts upon. ``operator_only``: of the tool.
+    the operator's own words named what it acts upon, else ``never``: then ``agents_run_yellow``, which is for agents
+    of the operator's choice, does not hold for it. ``operator_only``: of the tool.
     """
     if operator_only and role != "operator":
         return "refuse"
@@ -53,6 +54,6 @@ def rule(
     if role == "runbook":
         allowed = {"yellow": Tier.YELLOW, "red": Tier.RED}.get(alone, Tier.GREEN)
         return "run" if found == "approval" and tier <= allowed else found
-    if found == "approval" and tier is Tier.YELLOW and (agents_run_yellow or (role == "agent" and alone == "yellow")):
-        return "run"
+    if found == "approval" and tier is Tier.YELLOW and alone != "never":
+        return "run" if agents_run_yellow or (role == "agent" and alone == "yellow") else found
     return found

@@ -1,0 +1,270 @@
+"""A model's words on their way to the person: what it claims to have done is held back until that is known.
+
+A sentence that claims an act ("I have restarted plex", "Done, plex has been rebooted") waits for its end and for
+the calls of its turn; one that no call bears out is replaced by an honest sentence before it is seen. All else
+passes as it comes: only from the word that could begin a claim on does a sentence wait, until that word turns out
+to be none. What is said does not depend on how the stream was cut into pieces.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from jarvis_daemon.assistant.conversation import acts
+from jarvis_daemon.protocol.mind import ChatCall
+from jarvis_daemon.protocol.text import clean
+
+LONGEST: Final = 800
+"""A sentence without an end is judged at this length."""
+GOOD: Final = frozenset({"verified", "done"})
+_END: Final = re.compile(r"[.!?…](?=\s)|\n")
+_WORD: Final = re.compile(r"[^\s]+")
+_ME: Final = frozenset({"i", "i've", "i'm", "i'd", "we", "we've", "we're", "jarvis"})
+_FILL: Final = acts.many(
+    "have had has just now already successfully also duly been being am are is was were 've 'm gone went ahead and "
+    "taken care of the liberty safely gracefully promptly then finally again both all quickly immediately as "
+    "requested accordingly cleanly fully only sir madam either"
+)
+_AUX: Final = acts.many("has have had was were is are been being got gets it's that's they've")
+_STATE: Final = acts.many("is are it's that's")
+_CHANGED: Final = acts.many("now been being already successfully")
+"""With these even "is stopped" tells of an act and not of a state."""
+_DONE: Final = frozenset({"done", "completed", "success", "accomplished"})
+_CORES: Final = (acts.DONE_WORDS, acts.GOING_WORDS, acts.TAKEN, _DONE)
+_NOT: Final = acts.many(
+    "not never no none nothing nobody neither nor without unable cannot can't couldn't didn't haven't hasn't "
+    "wasn't weren't isn't aren't won't don't unless if once whether when until after before whenever should could "
+    "would might may must can will to want wants like ask asked shall need needs"
+)
+"""Before the word of an act: what follows is no claim of a deed."""
+_REPORT: Final = re.compile(
+    r"\b(?:by|ago|yesterday|since|last (?:night|week|month|time)|earlier|previously|on (?:mon|tues|wednes|thurs|"
+    r"fri|satur|sun)day|at \d|\d{1,2}:\d\d|\d{4}-\d\d-\d\d|this morning|overnight|watchman)\b",
+    re.IGNORECASE,
+)
+"""A deed of another time or of another's hand."""
+_APART: Final = re.compile(r"[,;:—–]|\b(?:but|while|which|because|since|whereas|although)\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Piece:
+    """What goes to the person: text behind what stands, or instead of all of it."""
+
+    text: str
+    instead: bool = False
+
+
+class Claims:
+    """The filter of one turn. ``ordered``: acts that the person's words order; ``names``: of things that are known,
+    in lower case; ``calls`` grows as the loop goes on."""
+
+    def __init__(self, calls: Sequence[ChatCall], ordered: Collection[str], names: Collection[str]) -> None:
+        self._calls, self._ordered, self._names = calls, ordered, names
+        self.stands = ""
+        """What the person has been told."""
+        self.caught: list[str] = []
+        """Sentences that were withheld."""
+        self._rest = ""
+        """The sentence under way, from its beginning; ``_shown`` characters of it were told."""
+        self._shown = 0
+        self._waits = False
+        """A claim that no call bears out yet waits; all behind it waits too."""
+        self._said: set[str] = set()
+
+    def feed(self, piece: str) -> list[Piece]:
+        """A piece of the stream; what of it may be told now."""
+        self._rest += piece
+        return [] if self._waits else self._on(final=False)
+
+    def settle(self) -> list[Piece]:
+        """The stream has ended and its calls were made: what waited is judged."""
+        self._waits = False
+        found = self._on(final=True)
+        if self._rest:
+            found += self._sentence(self._rest, final=True)
+            self._rest = ""
+        return found
+
+    def drop(self, stands: str) -> None:
+        """Forget what was begun: another backend speaks, and ``stands`` is what remains."""
+        self.stands, self._rest, self._shown, self._waits = stands, "", 0, False
+
+    def add(self, text: str) -> list[Piece]:
+        """Words of our own, behind all that stands."""
+        self.stands += text
+        return [Piece(text)] if text else []
+
+    # --- sentence by sentence ----------------------------------------------------------------------------------
+
+    def _on(self, *, final: bool) -> list[Piece]:
+        found: list[Piece] = []
+        while (end := self._end()) is not None:
+            sentence = self._rest[:end]
+            pieces = self._sentence(sentence, final=final)
+            if self._waits:
+                return found
+            found += pieces
+            self._rest = self._rest[end:]
+        safe = max(self._shown, safe_upto(self._rest))
+        if safe > self._shown:
+            found += self.add(self._rest[self._shown : safe])
+            self._shown = safe
+        return found
+
+    def _end(self) -> int | None:
+        match = _END.search(self._rest)
+        if match is not None and match.end() <= LONGEST:
+            return match.end()
+        return LONGEST if len(self._rest) > LONGEST else None
+
+    def _sentence(self, sentence: str, *, final: bool) -> list[Piece]:
+        claimed = claims(sentence, self._ordered, bool(self._calls))
+        if not claimed or self._true(sentence, claimed):
+            shown, self._shown = self._shown, 0
+            return self.add(sentence[shown:])
+        if not final:
+            self._waits = True
+            return []
+        self.caught.append(sentence.strip())
+        honest = self._honest(claimed)
+        before = self.stands[: len(self.stands) - self._shown] if self._shown else self.stands
+        shown, self._shown = self._shown, 0
+        if honest in self._said:
+            honest = ""
+        self._said.add(honest)
+        space = sentence[len(sentence.rstrip()) :] or (" " if honest else "")
+        new = f"{before}{honest}{space if honest else ''}"
+        if shown:
+            self.stands = new
+            return [Piece(new, instead=True)]
+        return self.add(new[len(before) :])
+
+    def _true(self, sentence: str, claimed: set[str]) -> bool:
+        """Whether calls of this turn that ended well bear the claim out."""
+        good = [call for call in self._calls if call.status in GOOD and call.tier != "green"]
+        if claimed == {"done"}:
+            return bool(good) or not self._ordered
+        return any(_of(call, claimed) and self._about(sentence, call) for call in good)
+
+    def _about(self, sentence: str, call: ChatCall) -> bool:
+        """Whether the claim is of what was called: a known name in its part of the sentence must be the call's."""
+        own = {call.target_name.casefold(), *call.target.casefold().replace("/", ":").split(":")}
+        own |= {str(value).casefold() for value in call.args.values()}
+        for part in _APART.split(sentence):
+            tokens = acts.words(part)
+            if not any(acts.claimed(word, tokens[at:], tokens) for at, word in enumerate(tokens)):
+                continue
+            named = {token for token in tokens if token in self._names}
+            if named and named.isdisjoint(own):
+                return False
+            guests = named - own
+            if guests and not all(self._called(name) for name in guests) and _listed(tokens, guests, own):
+                return False
+        return True
+
+    def _called(self, name: str) -> bool:
+        return any(
+            name in {call.target_name.casefold(), *(str(v).casefold() for v in call.args.values())}
+            for call in self._calls if call.status in GOOD
+        )  # fmt: skip
+
+    def _honest(self, claimed: set[str]) -> str:
+        """What is so instead, from the last call of such an act, or that there was none."""
+        for call in reversed(self._calls):
+            if call.tier == "green" or not (_of(call, claimed) or claimed == {"done"}):
+                continue
+            name = clean(call.target_name or call.name, limit=80)
+            if call.status == "awaiting":
+                held = f"approval {call.approval_id}" if call.approval_id else "approval"
+                return f"That is not done yet: {call.name} on {name} waits for your {held}."
+            if call.status not in GOOD:
+                return f"That is not so: {clean(call.text or f'{call.name} on {name}: {call.status}', limit=300)}"
+        return "I was about to say that something was done; in truth I have done nothing of the kind."
+
+
+def claims(sentence: str, ordered: Collection[str] = (), called: bool = False) -> set[str]:
+    """The acts that a sentence claims as done in this turn; ``done`` for one that only says so. Empty: it claims
+    none. ``ordered``: what the person ordered; ``called``: anything was called in this turn."""
+    text = sentence.strip()
+    if not text or text.endswith("?"):
+        return set()
+    report = called and _REPORT.search(text) is not None
+    tokens = [token for token in acts.words(text) if any(letter.isalnum() for letter in token)]
+    found: set[str] = set()
+    for at, word in enumerate(tokens):
+        named = acts.claimed(word, tokens[at + 1 :], tokens)
+        before = tokens[max(0, at - 8) : at]
+        cared = word == "taken" and tokens[at + 1 : at + 2] == ["care"]
+        if not named and word not in _DONE and not cared:
+            continue
+        kind = _kind(before, word, well="successfully" in tokens)
+        if kind is None or report:
+            continue
+        if kind in {"passive", "bare"} and called and named and named.isdisjoint(ordered):
+            continue  # a report of what was read
+        found |= named or {"done"}
+    return found - {"done"} if len(found) > 1 else found
+
+
+def safe_upto(begun: str) -> int:
+    """How much of an unfinished sentence may be told: all before what could be, or is, the core of a claim."""
+    spans = [(match.start(), match[0]) for match in _WORD.finditer(begun)]
+    open_end = bool(begun) and not begun[-1].isspace()
+    hold: int | None = None
+    for at, (start, raw) in enumerate(spans):
+        token = (acts.words(raw) or [""])[0]
+        last = open_end and at == len(spans) - 1
+        if _is_core(token) or (last and _may_become(token)):
+            return start if hold is None else hold
+        if hold is not None and token not in _FILL and not (last and any(f.startswith(token) for f in _FILL)):
+            hold = None
+        if hold is None and (token in _ME or token in _AUX):
+            hold = start
+    return len(begun) if hold is None else hold
+
+
+def _kind(before: Sequence[str], token: str, *, well: bool) -> str | None:
+    """How the word of an act is claimed: by me, as a passive, bare at the beginning; None: not at all."""
+    if not _NOT.isdisjoint(before):
+        return None
+    trail: list[str] = []
+    for word in reversed(before):
+        trail.append(word)
+        if word in _ME:
+            return "me"
+        if word == "you":
+            return None
+        if word not in _FILL and word not in _AUX:
+            trail.pop()
+            break
+    going = token in acts.GOING_WORDS
+    if not going and not _AUX.isdisjoint(trail):
+        state = _STATE.isdisjoint(trail) or not _CHANGED.isdisjoint(trail)
+        return "passive" if state or token in {"restarted", "rebooted", "done", "completed"} else None
+    if all(word in _FILL for word in before) or (well and len(before) < 4):
+        return "bare"
+    return "bare" if token in _DONE and len(before) < 3 else None
+
+
+def _is_core(word: str) -> bool:
+    return any(word in kind for kind in _CORES)
+
+
+def _may_become(begun: str) -> bool:
+    """Whether a word that is not finished could still become one of an act."""
+    return len(begun) > 2 and any(word.startswith(begun) for kind in _CORES for word in kind)
+
+
+def _of(call: ChatCall, claimed: set[str]) -> bool:
+    return any(call.name.startswith(acts.ACTS[name].tools) for name in claimed if name in acts.ACTS) or not any(
+        call.name.startswith(act.tools) for act in acts.ACTS.values()
+    )
+
+
+def _listed(tokens: Sequence[str], names: set[str], own: set[str]) -> bool:
+    """Whether a name stands in one list with the call's own: "plex and gitea"."""
+    beside = [{tokens[at - 1], tokens[at + 1]} for at in range(1, len(tokens) - 1) if tokens[at] == "and"]
+    return any(pair & names and pair & own for pair in beside)
