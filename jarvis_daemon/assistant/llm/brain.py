@@ -57,7 +57,7 @@ class Ledger(Protocol):
     async def settle(
         self, reservation: Any, *, usage: Usage | None, status: str, first_token_ms: float | None,
         total_ms: float | None, fallback_of: str = "",
-    ) -> None:  # fmt: skip
+    ) -> object:  # fmt: skip
         ...
 
 
@@ -117,7 +117,7 @@ class ModelBrain:
         return None, _together(reasons) or self._nobody(wish).text
 
     async def stream(self, request: Request, wish: Wish) -> AsyncGenerator[BrainEvent]:
-        """As the contract says. ``Switched`` tells of one that was asked and failed, not of one that is left alone."""
+        """As the contract says. ``Switched`` tells of one that was asked and failed, not of one left alone."""
         turn = self._turn(wish.turn)
         ready, reasons = await self._ready(wish)
         failed: Failed | None = None
@@ -130,7 +130,8 @@ class ModelBrain:
                 continue
             if asked is not None:
                 yield Switched(f"{reasons[-1]}; asking {_named(backend)}", asked.said)
-            yield Began(backend.name, backend.model, "; ".join([why, *reasons]) if asked is None else why)
+            notes = [*([] if asked else reasons), str(getattr(reserved, "note", ""))]
+            yield Began(backend.name, backend.model, _together([why, *notes]))
             instead = "" if backend is self._first(wish) else self._first(wish).name
             asked = _Call(backend, self._clock.monotonic())
             try:
