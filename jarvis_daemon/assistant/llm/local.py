@@ -267,7 +267,7 @@ class LocalModel:
         """Of a failure of the library's: nothing was sent, or the reply broke off."""
         library = importlib.import_module("httpx")
         if isinstance(error, library.ConnectError | library.ConnectTimeout | library.UnsupportedProtocol):
-            why = "it took too long" if isinstance(error, library.ConnectTimeout) else clean(str(error), limit=120)
+            why = "it took too long" if isinstance(error, library.ConnectTimeout) else _root(error)
             return Failed("unreachable", f"{self._who} cannot be reached: {why}")
         if reply.began:
             return Failed("cut", f"{self._who} broke off in the middle of its reply")
@@ -285,3 +285,17 @@ async def _piece(pieces: AsyncGenerator[bytes]) -> bytes | None:
 def _is_transport(error: Exception) -> bool:
     library = importlib.import_module("httpx")
     return isinstance(error, library.TransportError | library.InvalidURL | library.StreamError)
+
+
+def _root(error: BaseException) -> str:
+    """What the system said, below what libraries made of it: ``Connection refused``."""
+    said = str(error)
+    found: BaseException | None = error
+    for _ in range(8):
+        if isinstance(found, BaseExceptionGroup):
+            found = found.exceptions[0]
+        if isinstance(found, OSError) and found.strerror:
+            said = found.strerror
+        if found is None or (found := found.__cause__ or found.__context__) is None:
+            break
+    return clean(said, limit=120)
