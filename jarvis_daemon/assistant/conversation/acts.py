@@ -133,6 +133,22 @@ def ordered(tokens: Sequence[str]) -> list[str]:
     return [name for _, _, name in sorted(found)]
 
 
+def places(tokens: Sequence[str]) -> frozenset[int]:
+    """Where the words stand by which an order names its acts first, particles too."""
+    found: set[int] = set()
+    at = min((at for act in ACTS.values() if (at := first(act.orders, tokens)) is not None), default=None)
+    if at is None:
+        return frozenset()
+    for act in ACTS.values():
+        for order in act.orders:
+            verb, _, particle = order.partition(":")
+            if tokens[at] == verb and particle in ("", *tokens[at + 1 :]):
+                found.add(at)
+                if particle:
+                    found.add(list(tokens).index(particle, at + 1))
+    return frozenset(found)
+
+
 def of_tool(spec: ToolSpec) -> set[str]:
     """The acts that a tool does."""
     return {name for name, act in ACTS.items() if spec.name.startswith(act.tools)}

@@ -125,12 +125,13 @@ class Grounding:
             sorted({storage.name for storage in cluster.view("storages", Storage).values()}),
             list(self._aliases()),
         ]
-        names, shared = set[str](), set[str]()
+        names, loose, shared = set[str](), dict[str, str](), set[str]()
         for kind in kinds:
             often = Counter(key(name) for name in kind)
             names |= often.keys()
             shared |= {name for name, times in often.items() if times > 1}
-        return Known(names, names - shared)
+            loose |= {key(name): name.casefold() for name in kind}
+        return Known(names, {name: written for name, written in loose.items() if name not in shared})
 
     def _target(self, spec: ToolSpec, name: str, value: Any) -> tuple[bool, Sequence[str]]:
         """Whether an argument names what is acted upon, and all that its thing is called."""
@@ -152,7 +153,8 @@ class Grounding:
         guests = self._bus.state("cluster").view("guests", Guest).values()
         same = [guest for guest in guests if str(guest.vmid) == bare or guest.name.casefold() == bare.casefold()]
         if len(same) == 1:
-            return [str(same[0].vmid), same[0].name, value]
+            alike = sum(guest.name.casefold() == same[0].name.casefold() for guest in guests)
+            return [str(same[0].vmid), *([same[0].name] if alike == 1 else [])]
         return [bare] if bare.isdecimal() else [] if same else found
 
 

@@ -9,8 +9,8 @@ have to be the same. A name that is a word of the language of orders ("all", "th
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from jarvis_daemon.assistant.conversation import acts
@@ -68,10 +68,10 @@ def parts(text: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Known:
-    """Keys of all names of the inventory, and of those of them that no other thing of its kind shares."""
+    """The inventory: keys of all names; key to name where no other thing of its kind has the same key."""
 
     names: Collection[str] = frozenset()
-    loose: Collection[str] = frozenset()
+    loose: Mapping[str, str] = field(default_factory=dict)
 
 
 NOTHING: Final = Known()
@@ -84,15 +84,18 @@ class Words:
     text: str
     tokens: tuple[str, ...]
     known: Known = NOTHING
+    verbs: frozenset[int] = frozenset()
+    """Places of the words that name the act of an order: they are part of no name."""
 
     @classmethod
-    def of(cls, text: str, known: Known = NOTHING) -> Words:
-        return cls(text, tuple(acts.words(text)), known)
+    def of(cls, text: str, known: Known = NOTHING, *, order: bool = False) -> Words:
+        tokens = tuple(acts.words(text))
+        return cls(text, tokens, known, acts.places(tokens) if order else frozenset())
 
     def name(self, *names: str) -> bool:
         """Whether any of these names, of one and the same thing, is said."""
         usable = [name for name in names if name.casefold() not in RESERVED and len(key(name)) > 1]
-        loose = {key(name) for name in usable if key(name) in self.known.loose}
+        loose = {key(name) for name in usable if self.known.loose.get(key(name)) == name.casefold()}
         loose |= {name for name in names if name.isdecimal()}
         strict = {parts(name) for name in usable}
         return any(
@@ -123,10 +126,18 @@ class Words:
             return False
         return re.search(rf"(?<![\w./-]){re.escape(wanted)}(?![\w/-]|\.\w)", there) is not None
 
+    def command(self, value: str) -> bool:
+        """Whether the words are an order to run exactly this, letter by letter, and nothing longer."""
+        wanted, there = " ".join(value.split()), " ".join(self.text.split())
+        exact = rf"(?:.*\s)?(?i:run|execute)\s+(?:(?i:the\s+)?(?i:command)\s+)?{re.escape(wanted)}"
+        return re.fullmatch(rf"{exact}(?:\s+(?i:on|at)\s+\S+?)?[.!]?", there) is not None
+
     def windows(self) -> Iterator[tuple[int, int, str]]:
         for at in range(len(self.tokens)):
             together = ""
             for end in range(at + 1, min(at + MAX_WORDS, len(self.tokens)) + 1):
+                if end - 1 in self.verbs:
+                    break
                 together += key(self.tokens[end - 1])
                 if together.isdecimal() and end - at > 1:
                     continue  # "10 4" is not 104
@@ -136,7 +147,7 @@ class Words:
             number = numbers.whole(self.tokens, at)
             if number is not None and self._at(number[1]) not in _NO_NAME:
                 yield at, number[1], str(number[0])
-                if at and self.tokens[at - 1].isalpha():  # agent one
+                if at and at - 1 not in self.verbs and self.tokens[at - 1].isalpha():  # agent one
                     yield at - 1, number[1], f"{key(self.tokens[at - 1])}{number[0]}"
 
     def _within(self, at: int, end: int) -> bool:
@@ -191,7 +202,7 @@ def orders(text: str, known: Known = NOTHING) -> list[Words]:
             found[-1] = f"{found[-1]} {segment.strip()}"
         else:
             waiting = segment.strip() if tokens[0] in {"on", "in", "for"} else ""
-    return [Words.of(order, known) for order in found]
+    return [Words.of(" ".join(order.split()), known, order=True) for order in found]
 
 
 def _leads(tokens: Sequence[str]) -> bool:
@@ -219,4 +230,6 @@ def said(words: Words, name: str, value: Any, names: Sequence[str], *, target: b
         return False
     if listed:
         return words.word(value)
+    if name == "command":
+        return words.command(value)
     return words.name(*names) if target else words.literally(value)

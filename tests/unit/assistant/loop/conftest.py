@@ -146,7 +146,9 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
     made = House(room, bus, clock, settings)
     room.registry.add(*_tools(made))
     bus.state("cluster").apply({
-        "clusters": {"cluster:home": Cluster(id="cluster:home", name="home", quorate=True, nodes_online=2, nodes_total=2)},
+        "clusters": {
+            "cluster:home": Cluster(id="cluster:home", name="home", quorate=True, nodes_online=2, nodes_total=2)
+        },
         "sources": {
             "source:r": Source(id="source:r", what="resources", ok_at=clock.now() - 4, freshness="fresh"),
         },
@@ -154,7 +156,9 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
             "node:pve": Node(id="node:pve", name="pve", status="online", cpu=0.25),
             "node:agent1": Node(id="node:agent1", name="agent1", status="online"),
         },
-        "guests": {g.id: g for g in (guest(104, "plex"), guest(105, "gitea"), guest(106, "plex-old", status="stopped"))},
+        "guests": {
+            g.id: g for g in (guest(104, "plex"), guest(105, "gitea"), guest(106, "plex-old", status="stopped"))
+        },
         "storages": {"storage:pve/local": Storage(id="storage:pve/local", name="local", node="pve")},
     })  # fmt: skip
     await room.start()
@@ -193,20 +197,22 @@ def _tools(house: House) -> list[ToolSpec]:
 
     def write(name: str, tier: Tier, args: Any, resolve: Any, **more: Any) -> ToolSpec:
         return ToolSpec(
-            name=name, room="cluster", tier=tier, description=f"{name.replace('_', ' ')} now.", args=args, output=Did,
-            run=act, resolve=resolve, verify=seen, sentences=Sentences(f"{name} {{target}}"), **more,
+            name=name, room="cluster", tier=tier, description=f"{name.replace('_', ' ')} now.", args=args,
+            output=Did, run=act, resolve=resolve, verify=seen, sentences=Sentences(f"{name} {{target}}"), **more,
         )  # fmt: skip
 
     def read(name: str, args: Any, *, tainted: bool = True) -> ToolSpec:
         return ToolSpec(
-            name=name, room="cluster", tier=Tier.GREEN, description=f"Reads {name}.", args=args, output=Lines,
-            run=journal, tainted=tainted,
+            name=name, room="cluster", tier=Tier.GREEN, description=f"Reads {name}.", args=args,
+            output=Lines, run=journal, tainted=tainted,
         )  # fmt: skip
 
     return [
-        read("get_journal", OfService), read("get_cluster_status", NoArgs, tainted=False), read("get_vms", NoArgs),
-        write("restart_service", Tier.YELLOW, OfService, service), write("start_vm", Tier.YELLOW, OfGuest, of_guest),
-        write("create_snapshot", Tier.YELLOW, NewSnapshot, of_guest), write("reboot_vm", Tier.RED, OfGuest, of_guest),
+        read("get_journal", OfService), read("get_cluster_status", NoArgs, tainted=False),
+        read("get_vms", NoArgs), write("restart_service", Tier.YELLOW, OfService, service),
+        write("start_vm", Tier.YELLOW, OfGuest, of_guest),
+        write("create_snapshot", Tier.YELLOW, NewSnapshot, of_guest),
+        write("reboot_vm", Tier.RED, OfGuest, of_guest),
         write("execute_ssh", Tier.YELLOW, Command, node), write("delete_guest", Tier.BLACK, OfGuest, of_guest),
         write("set_autonomy", Tier.YELLOW, OfGuest, of_guest, operator_only=True),
     ]  # fmt: skip

@@ -136,9 +136,9 @@ def results(request: Request) -> list[Message]:
 
 __all__ = [
     "Failed",
-    "Switched",
     "ScriptedBackend",
     "ScriptedBrain",
+    "Switched",
     "brain",
     "calls",
     "last_user",
