@@ -154,6 +154,7 @@ async def guests_count(asked: Asked) -> Answer:
     state = f"{run} {'runs' if run == 1 else 'run'}" + (f", of {unknown} nobody can say now" if unknown else "")
     return Answer(
         sentences([f"{count(len(guests), 'guest')}: {parts}; {state}", blind_note(asked.view)]),
+        lines=tuple(_row(asked.view, g) for g in guests[:60]),
         facts={"count": len(guests)},
         grave=bool(unknown),
         ways=(

@@ -84,7 +84,12 @@ def formatter(*tools: str) -> Callable[[Formatter], Formatter]:
 def tell_result(outcome: ToolOutcome, view: View, args: Row) -> Answer:
     """The result of a GREEN call."""
     # each module below enters its formatters into the table
-    from jarvis_daemon.assistant.answers import results_guests, results_nodes, results_rooms  # noqa: F401
+    from jarvis_daemon.assistant.answers import (  # noqa: F401
+        results_guests,
+        results_mind,
+        results_nodes,
+        results_rooms,
+    )
 
     result = Result(outcome.tool, outcome.result, args, view, outcome.target_name)
     try:
