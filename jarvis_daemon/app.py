@@ -10,6 +10,7 @@ import os
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from jarvis_daemon.assistant.room import AssistantRoom, Names
 from jarvis_daemon.bus import Bus, Feed
 from jarvis_daemon.bus.services import Principal
 from jarvis_daemon.clock import Clock, SystemClock
@@ -123,12 +124,17 @@ class Daemon:
         cluster.monitor.on_judged.append(watchman.wake)
         telling = NotifyRoom(settings, places, bus, store, feed, clock, audit_head=tools.audit.head)
         telling.register_tools(tools.registry)
+        assistant = AssistantRoom(
+            settings, places, bus, store, feed, clock, tools,
+            Names(cluster.containers, lambda: {n: k.runbook.condition for n, k in watchman.shelf.kept.items()}),
+        )  # fmt: skip
         bus.offer("daemon.stop", self._on_stop, roles={"operator"})
 
         await feed.start()
         await incidents.start()
         await tools.start()
         await watchman.start()
+        await assistant.start(supervisor)
         for name in ("incidents", "services", "health", "clients", "approvals", "presence", "voice"):
             bus.state(name).settled.set()
         await server.start()
@@ -153,6 +159,7 @@ class Daemon:
             notify("STOPPING=1")
             for task in background:
                 task.cancel()
+            await assistant.stop()
             await watchman.stop()
             await cluster.stop()
             await telling.stop()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from jarvis_daemon.assistant.room import AssistantRoom, Names
 from jarvis_daemon.bus import Bus, Feed
 from jarvis_daemon.clock import ManualClock
 from jarvis_daemon.cluster.room import ClusterRoom
@@ -25,6 +26,7 @@ from jarvis_daemon.tools.room import ToolsRoom
 
 GREEN, YELLOW, RED, BLACK = Tier
 TIERS = {
+    "explain_incident": GREEN,
     "get_backups": GREEN,
     "get_biggest_volumes": GREEN,
     "get_cluster_resources": GREEN,
@@ -40,6 +42,7 @@ TIERS = {
     "get_ha_status": GREEN,
     "get_incidents": GREEN,
     "get_journal": GREEN,
+    "get_llm_costs": GREEN,
     "get_metrics_history": GREEN,
     "get_mount_health": GREEN,
     "get_node_status": GREEN,
@@ -55,9 +58,11 @@ TIERS = {
     "get_uptime_checks": GREEN,
     "get_vms": GREEN,
     "list_docker_containers": GREEN,
+    "list_memories": GREEN,
     "list_runbooks": GREEN,
     "list_services": GREEN,
     "plan_restore": GREEN,
+    "search_memory": GREEN,
     "test_runbook": GREEN,
     "acknowledge_incident": YELLOW,
     "clean_backup_leftovers": YELLOW,
@@ -66,17 +71,22 @@ TIERS = {
     "create_snapshot": YELLOW,
     "distrust_runbook": YELLOW,
     "execute_ssh": YELLOW,
+    "forget_memory": YELLOW,
+    "import_memories": YELLOW,
+    "remember": YELLOW,
     "restart_docker_container": YELLOW,
     "restart_service": YELLOW,
     "resume_guest": YELLOW,
     "run_backup": YELLOW,
     "run_runbook": YELLOW,
+    "set_alias": YELLOW,
     "set_autonomy": YELLOW,
     "set_guest_tags": YELLOW,
     "silence_incident": YELLOW,
     "start_container": YELLOW,
     "start_docker_container": YELLOW,
     "start_vm": YELLOW,
+    "unset_alias": YELLOW,
     "unset_autonomy": YELLOW,
     "unsilence_incident": YELLOW,
     "wake_node": YELLOW,
@@ -129,6 +139,7 @@ async def registry(tmp_path: Path) -> Registry:
         settings, places, bus, store, feed, clock, tools, ask_second=room.second_look, ask_orders=room.boot_orders,
         in_window=lambda now: False,
     )  # fmt: skip
+    AssistantRoom(settings, places, bus, store, feed, clock, tools, Names())
     await room.scene.px.close()
     return filled
 
