@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
-from sqlite_utils import Database
 
 from jarvis_daemon.assistant.memory import table
 from jarvis_daemon.assistant.memory.statement import Redact, subject_of, tidy
@@ -20,6 +19,7 @@ from jarvis_daemon.assistant.memory.when import moment
 from jarvis_daemon.incidents import rows as incident_rows
 from jarvis_daemon.incidents.lines import span
 from jarvis_daemon.protocol.state import FeedEvent, Incident, Repair
+from jarvis_daemon.store.database import Database
 from jarvis_daemon.store.feed import last_seq, read_events
 
 _log = logging.getLogger("jarvis.memory")

@@ -10,10 +10,9 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from sqlite_utils import Database
-
 from jarvis_daemon.assistant.memory.table import COLUMNS, item
 from jarvis_daemon.protocol.mind import MemoryItem
+from jarvis_daemon.store.database import Database
 
 WORDS_MAX: Final = 24
 POOL: Final = 60

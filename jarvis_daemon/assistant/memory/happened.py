@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Final
 
-from sqlite_utils import Database
-
 from jarvis_daemon.assistant.memory import events, table
 from jarvis_daemon.assistant.memory.find import words as words_of
 from jarvis_daemon.assistant.memory.statement import Redact, tidy
@@ -15,6 +13,7 @@ from jarvis_daemon.bus import Bus
 from jarvis_daemon.incidents import rows as incident_rows
 from jarvis_daemon.protocol.mind import MemoryItem
 from jarvis_daemon.protocol.state import Guest, Node, Storage
+from jarvis_daemon.store.database import Database
 
 MOST: Final = 50
 _TOLD: Final = frozenset({"incident", "event"})

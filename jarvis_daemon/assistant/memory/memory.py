@@ -263,7 +263,7 @@ class Memory:
         fitting = [one for one in matches if one.id not in hidden and (one.kind != "preference" or one in own)]
         rest = [one for one in working if one.id not in {known.id for known in fitting}]
         built = await block.build(own, [*fitting, *rest], last, budget_tokens, count)
-        useful = [one.id for one in matches if one.id in built.ids]
+        useful = [one.id for one in fitting if one.id in built.ids]
         if useful:
             with suppress(JarvisError):  # what was of use can be told all the same
                 await self._store.write(lambda db: table.used(db, useful, now, self.ends))

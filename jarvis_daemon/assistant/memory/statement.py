@@ -30,11 +30,13 @@ _WHAT: Final = r"(?P<a>[\w][\w .&+-]{0,48}?)"
 _COUNT: Final = (
     r"(?:\d[\d.,]*|no|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|sixteen|twenty|thirty)"
 )
+_VALUE: Final = r"(?:now\s+)?(?-i:[A-Z]|\S*\d)"
+"""A name or a number: of ``is loud`` and ``is new`` neither replaces the other."""
 _PATTERNS: Final[tuple[tuple[re.Pattern[str], str], ...]] = tuple(
     (re.compile(pattern, re.IGNORECASE), attribute)
     for pattern, attribute in (
-        (rf"{_THE}{_NAME}['’]s\s+{_WHAT}\s+(?:is|are)\s+\S", "{a}"),
-        (rf"{_THE}{_WHAT}\s+of\s+{_THE}{_NAME}\s+(?:is|are)\s+\S", "{a}"),
+        (rf"{_THE}{_NAME}['’]s\s+{_WHAT}\s+(?:is|are)\s+{_VALUE}", "{a}"),
+        (rf"{_THE}{_WHAT}\s+of\s+{_THE}{_NAME}\s+(?:is|are)\s+{_VALUE}", "{a}"),
         (rf"{_THE}{_NAME}\s+(?:has|have)\s+(?:got\s+)?{_COUNT}\s*(?P<a>[^\W\d]+(?:\s+[^\W\d]+)?)", "has {a}"),
         (rf"{_THE}{_NAME}\s+(?:is|are)\s+(?:called|named)\s+\S", "is called"),
         (rf"{_THE}{_NAME}\s+(?:runs?|boots?)\s+(?:on|from|off)\s+\S", "runs on"),
@@ -43,7 +45,7 @@ _PATTERNS: Final[tuple[tuple[re.Pattern[str], str], ...]] = tuple(
             r"(?:in|on|at|under|behind|beside|above)\s+\S", "is where",
         ),
         (rf"{_THE}{_NAME}\s+(?:is|are)\s+{_COUNT}\b", "is so many"),
-        (rf"(?:my|our)\s+{_WHAT}\s+(?:is|are)\s+\S", "{a}"),
+        (rf"(?:my|our)\s+{_WHAT}\s+(?:is|are)\s+{_VALUE}", "{a}"),
     )
 )  # fmt: skip
 

@@ -10,11 +10,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
-from sqlite_utils import Database
-
 from jarvis_daemon.assistant.memory.when import local_date
 from jarvis_daemon.protocol.mind import MemoryItem, MemoryKind, MemoryTier
 from jarvis_daemon.settings import MemorySettings
+from jarvis_daemon.store.database import Database
 
 Trust = Literal["operator", "system", "tainted"]
 DAY_S: Final = 86400.0
