@@ -135,8 +135,9 @@ class Claims:
         if honest in self._said:
             honest = ""
         self._said.add(honest)
-        space = sentence[len(sentence.rstrip()) :] or (" " if honest else "")
-        new = f"{before}{honest}{space if honest else ''}"
+        blank = sentence[: len(sentence) - len(sentence.lstrip())]
+        new = f"{before}{blank}{honest}" if honest else before
+        new += sentence[len(sentence.rstrip()) :]
         if shown:
             self.stands = new
             return [Piece(new, instead=True)]

@@ -88,8 +88,8 @@ class Grounding:
         text = in_force(turn)
         defaults = _defaults(spec)
         all_said = [Words.of(text, known), *(Words.of(past.asked, known) for past in reversed(turn.past))]
-        order = next((o for o in orders(text, known) if acts.orders_tool(spec, o.tokens)), None)
-        free = turn.principal.role == "operator" and order is not None and why_not(text) is None
+        may = turn.principal.role == "operator" and why_not(text) is None
+        fitting = [o for o in orders(text, known) if acts.orders_tool(spec, o.tokens)] if may else []
         lines, unseen = [], []
         for name, value in args.items():
             target, names = self._target(spec, name, value)
@@ -101,11 +101,11 @@ class Grounding:
             default = name in defaults and defaults[name] == value
             own = any(stands(words) for words in all_said)
             read = None if own or default else reading.where(names or [str(value)])
-            free = free and (default or (order is not None and stands(order)))
+            fitting = [order for order in fitting if default or stands(order)]
             if target and not own and not default and read is None and value is not None:
                 unseen.append(f"{name} {clean(str(value), limit=60)}")
             lines.append(_line(name, value, default, [w.text for w in all_said if stands(w)], text, read))
-        return Grounds("yellow" if free else "never", tuple(lines), tuple(unseen))
+        return Grounds("yellow" if fitting else "never", tuple(lines), tuple(unseen))
 
     def principal(self, turn: Turn, grounds: Grounds) -> Principal:
         """Who a model's call is of: never more than the person who asked."""

@@ -62,6 +62,8 @@ from jarvis_daemon.tools.registry import Registry
 
 REPLY: Final = 800
 """Tokens of one reply."""
+SHRUNK: Final = 0.6
+"""Of the window, after a server said that a prompt was too long for it."""
 RESULT_KEPT: Final = 1500
 """Characters of a tool's result that later turns see."""
 RULES: Final = """
@@ -187,7 +189,7 @@ class _Run:
         self.summary: str | None = None
         self.summary_upto = 0
         self.memory_tainted = False
-        self.thrift = 0
+        self.thrift, self.cap = 0, 1 << 30
         self.ids: set[str] = set()
 
     # --- rounds --------------------------------------------------------------------------------------------------
@@ -207,7 +209,8 @@ class _Run:
             if isinstance(said.ended, Failed):
                 if said.ended.why == "overflow" and not shrunk:
                     shrunk = True
-                    self.thrift = min(len(LEVELS) - 1, max(self.thrift + 2, 2))
+                    self.thrift = 2
+                    self.cap = int((said.ended.window or self.calling.window) * SHRUNK)
                     continue
                 await self._tell(self.claims.settle())
                 await self.fail(said.ended.text)
@@ -314,7 +317,7 @@ class _Run:
     async def _request(self, backend: LLMBackend) -> Request:
         """All that the model is shown, within its window: the unchanging part first, the question last."""
         count = self.loop.tokens.by(backend)
-        window = await backend.window()
+        window = min(await backend.window(), self.cap)
         reply = min(REPLY, max(96, window // 4))
         limit = window - reply - 64 - window // 50
         self.calling.window, self.calling.tokens = window, max(120, min(1200, limit // 5))
