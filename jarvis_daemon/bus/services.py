@@ -31,7 +31,7 @@ class Principal:
     call: ``yellow`` where the operator's own words named act and target, else ``never``, whatever a setting lets
     agents do. Given by rooms, never by a session."""
     origins: tuple[str, ...] = ()
-    """Of a model's call: where each argument came from, a line each; part of what an approval shows and is bound to."""
+    """Of a model's call: where each argument came from, a line each; an approval shows it and is bound to it."""
 
     def __str__(self) -> str:
         return f"{self.role}:{self.worker or self.client or self.session}"

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from typing import Final, Literal
 
 import msgspec
-from sqlite_utils import Database
 
 from jarvis_daemon.protocol.state import Guest, GuestKind, GuestStatus, Node, Storage
+from jarvis_daemon.store.database import Database
 
 POLLED_AT: Final = "cluster.polled_at/"
 """Key in ``kv`` (with the cluster's name behind it): when the last good poll was, Unix seconds."""

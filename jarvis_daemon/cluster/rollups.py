@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final, Literal, NamedTuple
 
-from sqlite_utils import Database
+from jarvis_daemon.store.database import Database
 
 Resolution = Literal["minute", "hour", "day"]
 SECONDS: Final[dict[Resolution, int]] = {"minute": 60, "hour": 3600, "day": 86400}

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from sqlite_utils import Database
 
 from jarvis_daemon.protocol.state import Incident, Silence
+from jarvis_daemon.store.database import Database
 
 
 class Kept(msgspec.Struct, kw_only=True):

@@ -6,12 +6,11 @@ import logging
 from collections.abc import Mapping
 from typing import Final
 
-from sqlite_utils import Database
-
 from jarvis_daemon.notify import outbox
 from jarvis_daemon.notify.channel import Route
 from jarvis_daemon.notify.routes import is_wanted
 from jarvis_daemon.notify.wording import Words
+from jarvis_daemon.store.database import Database
 from jarvis_daemon.store.feed import last_seq, read_events
 
 _log = logging.getLogger("jarvis.notify")

@@ -14,9 +14,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlite_utils import Database
-
 from jarvis_daemon.protocol.messages import NotifyMessage
+from jarvis_daemon.store.database import Database
 
 CURSOR: Final = "notify:cursor"
 ORIGIN: Final = "notify:origin"

@@ -5,11 +5,10 @@ from __future__ import annotations
 from fnmatch import fnmatchcase
 from typing import Final
 
-from sqlite_utils import Database
-
 from jarvis_daemon.notify import outbox
 from jarvis_daemon.notify.channel import Route
 from jarvis_daemon.protocol.state import FeedEvent
+from jarvis_daemon.store.database import Database
 
 RANK: Final = {"info": 0, "ok": 0, "warning": 1, "error": 2, "critical": 3}
 ESCALATED: Final = "repair.escalated"

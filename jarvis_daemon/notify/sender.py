@@ -15,7 +15,6 @@ from functools import partial
 from typing import Any, Final
 
 import msgspec
-from sqlite_utils import Database
 
 from jarvis_daemon.bus import Feed
 from jarvis_daemon.clock import Clock
@@ -30,6 +29,7 @@ from jarvis_daemon.protocol.errors import JarvisError
 from jarvis_daemon.protocol.spawn import finished, spawn
 from jarvis_daemon.protocol.state import FeedEvent
 from jarvis_daemon.store import Store
+from jarvis_daemon.store.database import Database
 
 _log = logging.getLogger("jarvis.notify")
 RETRY_FIRST_S: Final = 30.0

@@ -10,8 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sqlite_utils import Database
-
 from jarvis_daemon.incidents import rows as incident_rows
 from jarvis_daemon.notify.channel import Parcel
 from jarvis_daemon.notify.choice import QUIET, REPORT
@@ -20,6 +18,7 @@ from jarvis_daemon.notify.routes import ESCALATED, LOOK_BACK, RANK
 from jarvis_daemon.protocol.state import FeedEvent
 from jarvis_daemon.protocol.text import clean, clean_block
 from jarvis_daemon.redact import redact
+from jarvis_daemon.store.database import Database
 
 SUBJECT_MAX: Final = 120
 SENTENCE_MAX: Final = 80

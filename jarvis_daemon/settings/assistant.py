@@ -11,7 +11,7 @@ from jarvis_daemon.settings.base import Section
 
 
 class LocalModelSettings(Section):
-    """A model of the house, behind a server that speaks the OpenAI protocol: llama-server, Ollama, vLLM, LM Studio."""
+    """A model of the house, behind a server of the OpenAI protocol: llama-server, Ollama, vLLM, LM Studio."""
 
     enabled: bool = False
     """True: what no sentence file understands is asked of it."""
@@ -77,7 +77,7 @@ class RouterSettings(Section):
     """Which model is asked for what, where no sentence file understood it."""
 
     prefer: Literal["auto", "local", "cloud"] = "auto"
-    """auto: the local model for routine, the cloud for reasoning over several steps; the other one when it fails."""
+    """auto: the local model for routine, the cloud for reasoning over several steps; the other when one fails."""
     long_words: Annotated[int, Field(ge=5, le=1000)] = 40
     """A question of more words counts as reasoning."""
     languages_local: list[str] = ["en"]

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from sqlite_utils import Database
-
 from jarvis_daemon.protocol.state import FeedEvent
+from jarvis_daemon.store.database import Database
 
 
 def append_event(db: Database, event: FeedEvent, key: str | None) -> FeedEvent | None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from sqlite_utils import Database
+from jarvis_daemon.store.database import Database
 
 
 def _run(db: Database, script: str) -> None:
@@ -105,7 +105,7 @@ def _003_watchman(db: Database) -> None:
 
 
 def _004_mind(db: Database) -> None:
-    """Conversations with their events, what models cost, what is remembered, the operator's own words for things."""
+    """Conversations with their events, what models cost, what is remembered, the operator's words for things."""
     _run(
         db,
         """
@@ -151,8 +151,9 @@ def _004_mind(db: Database) -> None:
     """,
     )
     columns = "(new.id, new.subject, new.text)"
-    gone = "insert into memories_fts (memories_fts, rowid, subject, text) values ('delete', old.id, old.subject, old.text)"
-    here = f"insert into memories_fts (rowid, subject, text) values {columns}"
+    old = "('delete', old.id, old.subject, old.text)"
+    gone = f"insert into memories_fts (memories_fts, rowid, subject, text) values {old}"  # noqa: S608  # names of ours
+    here = f"insert into memories_fts (rowid, subject, text) values {columns}"  # noqa: S608
     vector_gone = "delete from memory_vectors where id = old.id"
     for name, event, body in (
         ("added", "insert", here), ("gone", "delete", f"{gone}; {vector_gone}"),

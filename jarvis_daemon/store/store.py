@@ -16,9 +16,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from sqlite_utils import Database
-
 from jarvis_daemon.protocol.errors import JarvisError
+from jarvis_daemon.store.database import Database
 from jarvis_daemon.store.migrations import migrate
 
 T = TypeVar("T")

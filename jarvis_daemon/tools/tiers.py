@@ -44,9 +44,9 @@ def rule(
 ) -> Rule:
     """What stands between this caller and a call of this tier; an unknown role is refused.
 
-    ``alone``: the gravest tier that a runbook's run may use without an approval; of a model's call ``yellow``, where
-    the operator's own words named what it acts upon, else ``never``: then ``agents_run_yellow``, which is for agents
-    of the operator's choice, does not hold for it. ``operator_only``: of the tool.
+    ``alone``: the gravest tier that a runbook's run may use without an approval; of a model's call ``yellow``,
+    where the operator's own words named what it acts upon, else ``never``: then ``agents_run_yellow``, which is for
+    agents of the operator's choice, does not hold for it. ``operator_only``: of the tool.
     """
     if operator_only and role != "operator":
         return "refuse"

@@ -154,7 +154,8 @@ async def test_the_table_of_tiers(registry: Registry) -> None:
 
 async def test_how_much_is_done_alone_is_the_operator_s_choice(registry: Registry) -> None:
     assert {spec.name for spec in registry.all() if spec.operator_only} == {
-        "trust_runbook", "distrust_runbook", "set_autonomy", "unset_autonomy",
+        "trust_runbook", "distrust_runbook", "set_autonomy", "unset_autonomy", "set_alias", "unset_alias",
+        "import_memories",
     }  # fmt: skip
 
 

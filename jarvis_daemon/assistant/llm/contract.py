@@ -1,7 +1,8 @@
 """What a language model is to the rest: a request in, a stream of events out. Every backend speaks this.
 
-A stream yields any number of ``Text`` and ``ToolUse``, ``Usage`` when it is known, and ends with exactly one ``Done``
-or ``Failed``. It raises nothing but ``CancelledError``; closing it (``aclose``) reaches the server, which stops.
+A stream yields any number of ``Text`` and ``ToolUse``, ``Usage`` when it is known, and ends with exactly one
+``Done`` or ``Failed``. It raises nothing but ``CancelledError``; closing it (``aclose``) reaches the server, which
+stops.
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ Name = Literal["local", "embedded", "cloud"]
 Place = Literal["here", "lan", "cloud"]
 Role = Literal["system", "user", "assistant", "tool"]
 Why = Literal[
-    "unreachable", "timeout", "overflow", "rate_limit", "overloaded", "auth", "budget", "bad_reply", "cut", "refused",
-    "missing",
+    "unreachable", "timeout", "overflow", "rate_limit", "overloaded", "auth", "budget", "bad_reply", "cut",
+    "refused", "missing",
 ]  # fmt: skip
 """unreachable: nothing was sent; cut: the stream ended before its end; overflow: the prompt is longer than the
-context; budget: our own cap; bad_reply: not what the protocol or the schema says; missing: an extra is not installed"""
+context; budget: our own cap; bad_reply: not what the protocol or the schema says; missing: an extra, or weights"""
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ class Began:
 
 @dataclass(frozen=True)
 class Switched:
-    """Of the brain: the one before failed, and what it had said of this request is void; ``text`` tells a person."""
+    """Of the brain: the one before failed, and what it said of this request is void; ``text`` tells a person."""
 
     text: str
     spoiled: bool = False
