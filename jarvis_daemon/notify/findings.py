@@ -6,12 +6,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Final
 
-from sqlite_utils import Database
-
 from jarvis_daemon.bus import Bus
 from jarvis_daemon.clock import Clock
 from jarvis_daemon.incidents import rows as incident_rows
 from jarvis_daemon.notify.report import Findings, Growth
+from jarvis_daemon.notify.updates import NodeUpdates
 from jarvis_daemon.protocol.errors import JarvisError
 from jarvis_daemon.protocol.state import (
     Approval,
@@ -23,10 +22,12 @@ from jarvis_daemon.protocol.state import (
     KillSwitchState,
     Node,
     Source,
+    Task,
 )
 from jarvis_daemon.protocol.text import clean
 from jarvis_daemon.redact import redact
 from jarvis_daemon.store import Store
+from jarvis_daemon.store.database import Database
 from jarvis_daemon.store.feed import read_events
 
 DAY_S: Final = 86400.0
@@ -38,7 +39,7 @@ NOT_ENDS: Final = frozenset({"repair.begun"})
 
 async def gather(
     bus: Bus, store: Store, clock: Clock, hours: float, *, channels_down: Mapping[str, str],
-    audit_head: Callable[[], Awaitable[str]],
+    audit_head: Callable[[], Awaitable[str]], updates: Callable[[], Awaitable[list[NodeUpdates]]],
 ) -> Findings:  # fmt: skip
     """Findings of the last ``hours``. Raises ``store_failed`` where the store cannot be read at all."""
     now = clock.now()
@@ -55,6 +56,7 @@ async def gather(
         found, approvals=sorted(pending, key=lambda a: a.asked_at), channels_down=dict(channels_down),
         standing=_standing(bus), blind=_blind(bus), autonomy=approvals.get("autonomy", "autonomy:main", Autonomy),
         kill=approvals.get("killswitch", "killswitch:main", KillSwitchState), audit_head=head, skipped=skipped,
+        backups=_backups(bus, found.since), names=_names(bus), updates=await updates(),
     )  # fmt: skip
 
 
@@ -111,8 +113,41 @@ def _growth(db: Database, now: float) -> list[Growth]:
         share = _share(db, name, now)
         if share is not None:
             day, week = _share(db, name, now - DAY_S), _share(db, name, now - 7 * DAY_S)
-            found.append(Growth(name.removeprefix("storage:"), share, day, week))
+            month = _share(db, name, now - 30 * DAY_S) or _share_of_day(db, name, now - 30 * DAY_S)
+            oldest_at, oldest = _oldest(db, name)
+            days = (now - oldest_at) / DAY_S
+            found.append(Growth(name.removeprefix("storage:"), share, day, week, month, oldest, days))
     return found
+
+
+def _share_of_day(db: Database, entity: str, at: float) -> float | None:
+    """The mean of a day: hours are kept for less long."""
+    row = db.execute(
+        "select total / n from metrics where entity = ? and metric = 'used' and resolution = 'day' and at = ?",
+        [entity, int(at // DAY_S) * int(DAY_S)],
+    ).fetchone()
+    return None if row is None else float(row[0])
+
+
+def _oldest(db: Database, entity: str) -> tuple[float, float]:
+    """When the first of its figures is of (Unix seconds), and its share then."""
+    row = db.execute(
+        "select at, total / n from metrics where entity = ? and metric = 'used' and resolution in ('hour', 'day') "
+        "order by at limit 1",
+        [entity],
+    ).fetchone()
+    return float(row[0]), float(row[1])
+
+
+def _backups(bus: Bus, since: float) -> list[Task]:
+    tasks = bus.state("tasks").all("tasks", Task).values()
+    mine = [task for task in tasks if task.type == "vzdump" and (task.ended_at or task.started_at) >= since]
+    return sorted(mine, key=lambda task: task.started_at)
+
+
+def _names(bus: Bus) -> dict[str, str]:
+    guests = bus.state("cluster").view("guests", Guest).values()
+    return {str(guest.vmid): clean(guest.name, limit=80) for guest in guests if guest.name}
 
 
 def _share(db: Database, entity: str, at: float) -> float | None:

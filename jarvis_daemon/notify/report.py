@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from jarvis_daemon.notify.updates import NodeUpdates
 from jarvis_daemon.notify.wording import Words, fold
 from jarvis_daemon.protocol.messages import DailyReportResult
-from jarvis_daemon.protocol.state import Approval, Autonomy, FeedEvent, Incident, KillSwitchState
+from jarvis_daemon.protocol.state import Approval, Autonomy, FeedEvent, Incident, KillSwitchState, Task
 from jarvis_daemon.protocol.text import clean
 from jarvis_daemon.redact import redact
 
@@ -38,6 +39,11 @@ class Growth:
     now: float
     day_ago: float | None = None
     week_ago: float | None = None
+    month_ago: float | None = None
+    """30 days."""
+    oldest: float | None = None
+    """The oldest that is kept; for where history does not reach back to a week or a month."""
+    oldest_days: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,11 @@ class Findings:
     escalated: frozenset[str] = frozenset()
     """Numbers of open incidents whose repair was handed to a person."""
     growth: list[Growth] = field(default_factory=list)
+    backups: list[Task] = field(default_factory=list)
+    """Backup tasks of the time, as far as the list of tasks reaches back (about a day), the oldest first."""
+    names: Mapping[str, str] = field(default_factory=dict)
+    """vmid -> name, for tasks."""
+    updates: list[NodeUpdates] = field(default_factory=list)
     approvals: list[Approval] = field(default_factory=list)
     channels_down: dict[str, str] = field(default_factory=dict)
     standing: str = ""
@@ -75,6 +86,7 @@ def write(found: Findings, words: Words) -> DailyReportResult:
         "repairs": _repairs(found),
         "backups": _backups(found),
         "storage": _storage(found),
+        "updates": _updates(found),
         "standing": _standing(found),
     }
     subject = words.subject(f"Daily report: {_verdict(found, needs)}")
@@ -162,25 +174,67 @@ def _repairs(found: Findings) -> list[str]:
 
 
 def _backups(found: Findings) -> list[str]:
-    lines = [_title(incident) for incident in found.open if incident.condition in BACKUP_CONDITIONS]
+    lines = [*_runs(found), *(_title(i) for i in found.open if i.condition in BACKUP_CONDITIONS)]
     mended = [i for i in found.closed if i.condition in BACKUP_CONDITIONS]
     if mended:
         lines.append(f"{_count(len(mended), 'fault')} of backups settled since")
-    return _some(lines) or ["No fault of backups is open"]
+    if not any(incident.condition in BACKUP_CONDITIONS for incident in found.open):
+        lines.append("No fault of backups is open")
+    return _some(lines)
+
+
+def _runs(found: Findings) -> list[str]:
+    """Backup tasks, counted; each that did not end well by itself."""
+    if not found.backups:
+        return []
+    words = {"ok": "went well", "warnings": "ended with warnings", "failed": "failed", "running": "still running",
+             "unknown": "of unknown end"}  # fmt: skip
+    counted = Counter(words[task.status] for task in found.backups)
+    told = ", ".join(f"{counted[word]} {word}" for word in words.values() if counted[word])
+    bad = [task for task in found.backups if task.status in {"failed", "warnings", "unknown"}]
+    return [f"{_count(len(found.backups), 'backup task')}: {told}", *(_run(found, task) for task in bad)]
+
+
+def _run(found: Findings, task: Task) -> str:
+    of = found.names.get(task.target) or (
+        f"guest {clean(task.target, limit=20)}" if task.target else "several guests"
+    )
+    why = f": {_safe(task.exit_text)}" if task.exit_text else ""
+    return f"{_at(task.ended_at or task.started_at)} {of} on {clean(task.node, limit=60)}{why}"
 
 
 def _storage(found: Findings) -> list[str]:
     lines = []
     for one in sorted(found.growth, key=lambda growth: -growth.now):
-        moves = [change for change in (_change(one.now, one.day_ago), _change(one.now, one.week_ago)) if change]
-        if not moves and one.now < 0.8:
+        spans = [("a day", one.day_ago), ("7 days", one.week_ago), ("30 days", one.month_ago)]
+        if one.month_ago is None and one.oldest_days >= (7.5 if one.week_ago is not None else 1.5):
+            spans.append((f"{one.oldest_days:.0f} days, all that is kept", one.oldest))
+        if not any(_change(one.now, before) for _, before in spans) and one.now < 0.8:
             continue
-        day, week = _change(one.now, one.day_ago) or "unchanged", _change(one.now, one.week_ago) or "unchanged"
-        told = [f"{day} in a day"] if one.day_ago is not None else []
-        told += [f"{week} in 7 days"] if one.week_ago is not None else []
+        told = [
+            f"{_change(one.now, before) or 'unchanged'} in {span}" for span, before in spans if before is not None
+        ]
         why = ", ".join(told) or "no older figures yet"
         lines.append(f"{one.name}: {one.now:.1%} full, {why}")
     return _some(lines) or (["Nothing has grown to speak of"] if found.growth else ["No figures yet"])
+
+
+def _updates(found: Findings) -> list[str]:
+    """Of the nodes, by their own package lists."""
+    lines = [
+        f"{clean(one.node, limit=60)}: {_count(one.count, 'update')}"
+        + (f", {one.security} for security" if one.security else "") + (", with a new kernel" if one.reboot else "")
+        for one in found.updates if one.count and not one.why
+    ]  # fmt: skip
+    none = [clean(one.node, limit=60) for one in found.updates if not one.count and not one.why]
+    if none:
+        lines.append(f"None for {', '.join(none)}")
+    whys: dict[str, list[str]] = {}
+    for one in found.updates:
+        if one.why:
+            whys.setdefault(_safe(one.why), []).append(clean(one.node, limit=60))
+    lines += [f"Not known of {', '.join(nodes)}: {why}" for why, nodes in whys.items()]
+    return _some(lines) or ["Not known: no node has been asked"]
 
 
 def _change(now: float, before: float | None) -> str:

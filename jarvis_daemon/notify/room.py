@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 
 from msgspec import Meta
-from sqlite_utils import Database
 
 from jarvis_daemon.bus import Bus, Feed, Principal
 from jarvis_daemon.clock import Clock
@@ -23,6 +22,7 @@ from jarvis_daemon.notify.hours import local_day, moment_of
 from jarvis_daemon.notify.sender import Sender, log_failure
 from jarvis_daemon.notify.services import AppriseLink, Push
 from jarvis_daemon.notify.smtp import Mail
+from jarvis_daemon.notify.updates import Updates
 from jarvis_daemon.notify.wording import Words
 from jarvis_daemon.protocol import messages as m
 from jarvis_daemon.protocol.errors import JarvisError
@@ -31,6 +31,7 @@ from jarvis_daemon.protocol.spawn import spawn
 from jarvis_daemon.protocol.text import clean
 from jarvis_daemon.settings import Settings
 from jarvis_daemon.store import Store
+from jarvis_daemon.store.database import Database
 from jarvis_daemon.supervisor import Supervisor
 from jarvis_daemon.tools import Act, Registry, Target, Tier, ToolSpec
 from jarvis_daemon.tools.spec import Args, Output
@@ -65,6 +66,7 @@ class NotifyRoom:
         cluster = settings.cluster
         self._simulated = cluster.simulated if cluster is not None else False
         self._words = Words(cluster.name if cluster is not None else "homelab", self._simulated)
+        self._updates = Updates(bus, clock)
         self._apprise = AppriseLink(bus, clock, simulated=self._simulated)
         self.senders: dict[str, Sender] = {}
         self._news = asyncio.Event()
@@ -188,8 +190,9 @@ class NotifyRoom:
     async def _write_report(self, hours: float) -> m.DailyReportResult:
         down = {name: s.trouble.why for name, s in self.senders.items() if s.trouble.failures}
         found = await findings.gather(
-            self._bus, self._store, self._clock, hours, channels_down=down, audit_head=self._audit_head
-        )
+            self._bus, self._store, self._clock, hours, channels_down=down, audit_head=self._audit_head,
+            updates=self._updates.known,
+        )  # fmt: skip
         return report.write(found, self._words)
 
     async def _queue_report(self, written: m.DailyReportResult, readers: list[str], key: str) -> bool:

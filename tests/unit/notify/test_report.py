@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -13,8 +14,18 @@ from jarvis_daemon.notify.hours import is_quiet, local_day, moment_of
 from jarvis_daemon.notify.report import Findings, write
 from jarvis_daemon.notify.wording import Words
 from jarvis_daemon.protocol.errors import JarvisError
-from jarvis_daemon.protocol.messages import DailyReport, DailyReportResult
-from jarvis_daemon.protocol.state import Approval, Autonomy, Cluster, Guest, Incident, KillSwitchState, Node, Source
+from jarvis_daemon.protocol.messages import DailyReport, DailyReportResult, ToolCall, ToolOutcome
+from jarvis_daemon.protocol.state import (
+    Approval,
+    Autonomy,
+    Cluster,
+    Guest,
+    Incident,
+    KillSwitchState,
+    Node,
+    Source,
+    Task,
+)
 from tests.unit.notify.conftest import HEAD, MORNING, Desk, OpenDesk, mail_to
 from tests.unit.notify.post import PostOffice
 
@@ -140,6 +151,86 @@ async def test_storages_that_grow(open_desk: OpenDesk) -> None:
         "new: 85.0% full, no older figures yet",
         "tank: 80.0% full, +2.0 points in a day, +14.0 points in 7 days",
     ]  # fmt: skip
+
+
+async def test_growth_over_thirty_days_and_what_is_kept_where_that_is_less(open_desk: OpenDesk) -> None:
+    desk = await open_desk()
+    for days, share in ((0, 0.80), (7, 0.75), (30, 0.60), (45, 0.10)):
+        await measured(desk, "storage:long", days, share)
+    for days, share in ((0, 0.50), (3, 0.40)):
+        await measured(desk, "storage:young", days, share)
+    for days, share in ((0, 0.70), (7, 0.68), (12, 0.60)):
+        await measured(desk, "storage:middle", days, share)
+    day = int((desk.clock.now() - 30 * DAY) // DAY) * int(DAY)
+    await measured(desk, "storage:days", 0, 0.90)
+    row = ["homelab", "storage:days", "used", "day", day, 60, 60 * 0.5, 0.5, 0.5]
+    await desk.store.write(lambda db: db.execute("insert into metrics values (?, ?, ?, ?, ?, ?, ?, ?, ?)", row))
+    told = await report(desk)
+    assert told.sections["storage"] == [
+        "days: 90.0% full, +40.0 points in 30 days",
+        "long: 80.0% full, +5.0 points in 7 days, +20.0 points in 30 days",
+        "middle: 70.0% full, +2.0 points in 7 days, +10.0 points in 12 days, all that is kept",
+        "young: 50.0% full, +10.0 points in 3 days, all that is kept",
+    ]
+    for word in ("will", "forecast", "expect", "predict"):
+        assert f" {word} " not in told.text, "no word of times to come"
+
+
+async def test_the_night_s_backups(open_desk: OpenDesk) -> None:
+    desk = await open_desk()
+    now = desk.clock.now()
+
+    def run(vmid: str, status: Any, hours_ago: float, why: str | None = None) -> Task:
+        ended = None if status == "running" else now - hours_ago * HOUR + 60
+        return Task(
+            id=f"UPID:{vmid}:{status}", node="pve", type="vzdump", target=vmid, status=status, exit_text=why,
+            started_at=now - hours_ago * HOUR, ended_at=ended,
+        )  # fmt: skip
+
+    tasks = [
+        run("101", "ok", 5), run("102", "ok", 5), run("103", "failed", 4, "no \x1b[31mspace left"),
+        run("104", "running", 1), run("105", "unknown", 2), run("106", "failed", 50),
+        Task(id="UPID:x", node="pve", type="qmstart", target="101", status="failed", started_at=now - HOUR),
+    ]  # fmt: skip
+    desk.bus.state("tasks").apply({"tasks": {task.id: task for task in tasks}})
+    desk.bus.state("cluster").apply({"guests": {"guest:103": Guest(id="guest:103", vmid=103, name="plex")}})
+    await desk.incident("nextcloud has no recent backup", "warning", "guest:108", "backup-missing")
+    assert (await report(desk)).sections["backups"] == [
+        "5 backup tasks: 2 went well, 1 failed, 1 still running, 1 of unknown end",
+        "Fri 04:01 plex on pve: no space left", "Fri 06:01 guest 105 on pve", "nextcloud has no recent backup",
+    ]  # fmt: skip
+
+
+async def test_updates_that_wait(open_desk: OpenDesk) -> None:
+    """Asked of each node through the gate once in a while; what is not known is said to be so."""
+    desk = await open_desk()
+    assert (await report(desk)).sections["updates"] == ["Not known: no node has been asked"]
+    asked: list[str] = []
+
+    async def call(params: ToolCall, principal: Principal) -> AsyncIterator[ToolOutcome]:
+        node = params.args["node"]
+        asked.append(f"{params.name} {node}")
+        if node == "mute":
+            raise JarvisError("cluster_unreachable", "mute does not answer", why="timed out")
+        waiting = [{"package": "pve-kernel"}, {"package": "openssl"}] if node == "home" else []
+        result = {"updates": waiting, "security": len(waiting) // 2, "reboot_after": bool(waiting)}
+        yield ToolOutcome(tool=params.name, outcome="done", result=result)
+
+    desk.bus.offer("tool.call", call)
+    nodes = [Node(id=f"node:{n}", name=n, status="online") for n in ("home", "agent", "mute")]
+    nodes.append(Node(id="node:dead", name="dead", status="offline"))
+    desk.bus.state("cluster").apply({"nodes": {node.id: node for node in nodes}})
+    told = await report(desk)
+    assert told.sections["updates"] == [
+        "home: 2 updates, 1 for security, with a new kernel", "None for agent", "Not known of dead: it is offline",
+        "Not known of mute: mute does not answer: timed out",
+    ]  # fmt: skip
+    assert sorted(asked) == [f"get_updates_available {node}" for node in ("agent", "home", "mute")]
+    await report(desk)
+    assert len(asked) == 4, "what is known is kept; what is not is asked again"
+    await desk.clock.advance(7 * HOUR)
+    await report(desk)
+    assert len(asked) == 7
 
 
 async def test_a_healed_fault_that_nobody_heard_of_is_not_listed(open_desk: OpenDesk) -> None:
