@@ -58,6 +58,8 @@ def failure(error: BaseException, key: str, *, begun: bool) -> dict[str, Any]:
 def _why(status: int | None, names: set[str], said: str) -> str:
     if names & _UNREACHED:
         return "unreachable"
+    if "MidStreamFallbackError" in names and names & {"JSONDecodeError", "UnicodeDecodeError"}:
+        return "bad_reply"
     if "ContextWindowExceededError" in names or status == 413 or (status == 400 and _OVERFLOW.search(said)):
         return "overflow"
     if status in {401, 402, 403} or _NO_CREDIT.search(said):

@@ -15,9 +15,8 @@ from tests.unit.assistant.llm.cloud_yard import GUEST, KEY, CloudYard, ask, text
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 MODEL = "openai/gpt-4.1"
-PLEX, GITEA = openai.Call(0, "call_1", "get_guest", ['{"gue', 'st": "pl', 'ex"}']), openai.Call(
-    1, "call_2", "get_guest", ['{"guest": "gitea"}']
-)
+PLEX = openai.Call(0, "call_1", "get_guest", ['{"gue', 'st": "pl', 'ex"}'])
+GITEA = openai.Call(1, "call_2", "get_guest", ['{"guest": "gitea"}'])
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
@@ -29,7 +28,8 @@ async def yard() -> AsyncIterator[CloudYard]:
 
 
 async def test_parallel_calls_in_interleaved_pieces(yard: CloudYard) -> None:
-    events = await yard.ask(openai.stream("Let me", " look.", PLEX, GITEA, tokens=(120, 30)), request=ask(tools=[GUEST]))
+    answer = openai.stream("Let me", " look.", PLEX, GITEA, tokens=(120, 30))
+    events = await yard.ask(answer, request=ask(tools=[GUEST]))
     assert events == [
         Text("Let me"), Text(" look."), ToolUse("call_1", "get_guest", {"guest": "plex"}),
         ToolUse("call_2", "get_guest", {"guest": "gitea"}), Usage(input=120, output=30), Done("tool_calls"),
@@ -57,14 +57,17 @@ async def test_cut_at_the_longest_answer(yard: CloudYard) -> None:
 
 
 WRONG: dict[str, tuple[Answer, str, str]] = {
-    "a wrong key": (openai.error(401, f"Incorrect API key provided: {KEY}"), "auth", "does not accept our key; put"),
+    "a wrong key": (openai.error(401, f"Incorrect API key provided: {KEY}"), "auth", "not accept our key; put"),
     "no credit": (
         openai.error(429, "You exceeded your current quota", code="insufficient_quota"), "auth", "current quota"
     ),
     "no such model": (openai.error(404, "The model `x` does not exist", code="model_not_found"), "missing", "`x`"),
     "broken": (openai.error(500, "The server had an error", kind="server_error"), "overloaded", "is overloaded"),
     "away": (openai.error(503, "Service unavailable"), "overloaded", "is overloaded"),
-    "refused": (openai.error(400, "Invalid schema for function"), "refused", "refused the question: Invalid schema"),
+    "a page of a proxy": (
+        Answer((b"<html>Bad gateway</html>",), 502, content_type="text/html"), "overloaded", "is overloaded"
+    ),
+    "refused": (openai.error(400, "Invalid schema for function"), "refused", "the question: Invalid schema"),
     "half a stream": (openai.stream("a", cut=True), "cut", "ended its reply in the middle"),
     "no end": (Answer(openai.stream("a").pieces[:-3]), "cut", "the stream ended before its end"),
     "no JSON": (Answer((b"data: {not json\n\n",)), "bad_reply", "answered what nobody understands"),
