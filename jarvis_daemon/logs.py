@@ -49,6 +49,6 @@ def set_up(level: str, log_file: Path | None) -> None:
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
     # libraries: only their troubles; proxmoxer logs request bodies at INFO
-    for noisy in ("proxmoxer", "urllib3", "websockets", "asyncssh", "asyncio"):
+    for noisy in ("proxmoxer", "urllib3", "websockets", "asyncssh", "asyncio", "httpx", "httpcore"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     logging.getLogger("websockets").setLevel(logging.CRITICAL)

@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 Kind = Literal["order", "question", "blocked", "unknown"]
 """order: one tool call, all of it from the person's words; question: answered from state; blocked: it would act,
-but is negated, conditional, several orders, quoted, or names what is not there: never acted upon; unknown: no sentence
-fits"""
+but is negated, conditional, several orders, quoted, or names what is not there: never acted upon; unknown: no
+sentence fits"""
 
 
 @dataclass(frozen=True)
