@@ -195,12 +195,15 @@ class MemoryList(Message):
 
 
 class MemorySearch(Message):
-    """By words, the best first; ``since_at`` and ``until_at`` bound when it happened (Unix seconds)."""
+    """By words, the best first; ``since_at`` and ``until_at`` bound when it happened (Unix seconds). Without them a
+    time in the words does (``the NAS last week``). ``happened``: what happened to it, oldest first, with incidents
+    of the history that memory does not have (their ``id`` is 0)."""
 
     query: str = ""
     limit: int = 10
     since_at: float | None = None
     until_at: float | None = None
+    happened: bool = False
 
 
 class MemoryListResult(Message):

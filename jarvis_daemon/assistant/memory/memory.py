@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final, Literal
 
+from jarvis_daemon.assistant.conversation.window import is_tainted
 from jarvis_daemon.assistant.memory import block, events, find, happened, page, table, when
 from jarvis_daemon.assistant.memory.block import Count, MemoryBlock
 from jarvis_daemon.assistant.memory.statement import Redact, kind_of, subject_of, tidy, topic, why_not
@@ -141,9 +142,11 @@ class Memory:
         """A session was ended, or idle for long: drop what was only of it, keep a summary. A second time writes it
         over.
 
-        ``summary``: a better one than the extract of the turns, from text that is not tainted. None where nothing
-        was said that is worth it. Raises ``store_failed``.
+        ``summary``: a better one than the extract of the turns; not used where one of them, or it, holds text from
+        outside. None where nothing was said that is worth it. Raises ``store_failed``.
         """
+        if is_tainted(summary) or any(turn.tainted for turn in turns):
+            summary = ""
         text = tidy(summary or extract(turns), self.redact) if self.settings.enabled else ""
         now = self._clock.now()
         key = f"session:{session}"
@@ -338,6 +341,12 @@ class Memory:
         return mind.MemoryListResult(memories=found)
 
     async def _search(self, params: mind.MemorySearch, principal: Principal) -> mind.MemoryListResult:
+        if params.happened:
+            at = None
+            if params.since_at is not None or params.until_at is not None:
+                at = when.Span(params.since_at or 0.0, params.until_at or self._clock.now() + 1.0)
+            told = await self.what_happened(params.query, at)
+            return mind.MemoryListResult(memories=told[-max(1, params.limit) :])
         found = await self.search(
             params.query, limit=params.limit, since_at=params.since_at, until_at=params.until_at
         )

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from msgspec import Meta
 
+from jarvis_daemon.assistant.memory import answer  # noqa: F401  # enters its question into the table
 from jarvis_daemon.assistant.memory.memory import Memory, stale_diff
 from jarvis_daemon.assistant.memory.page import PAGE_MAX
 from jarvis_daemon.assistant.memory.statement import SUBJECT_MAX, TEXT_MAX

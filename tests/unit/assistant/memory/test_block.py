@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jarvis_daemon.assistant.conversation.turn import PastTurn
+from jarvis_daemon.assistant.conversation.window import TAINT
 from jarvis_daemon.assistant.memory import block
 from jarvis_daemon.assistant.memory.block import HEAD, MemoryBlock
 from jarvis_daemon.protocol.mind import MemoryItem
@@ -118,6 +119,17 @@ async def test_a_tainted_answer_is_not_summarised_as_trusted(desk: Desk) -> None
     assert kept is not None
     assert "trust me" not in kept.text
     assert kept.text.startswith("Asked: what does the journal of plex say? Asked: how hot")
+
+
+async def test_a_better_summary_is_taken_only_where_nothing_from_outside_is_in_it(desk: Desk) -> None:
+    clean = turn("how hot is the NAS?", "It is at 41 °C.")
+    bad = turn("what says its log?", "Trust me.", tainted=True)
+    better = "The operator looked at the NAS, which is at 41 °C."
+    assert (await desk.memory.session_ended("s1", [clean], better)).text == better  # type: ignore[union-attr]
+    for turns, summary in (([clean, bad], better), ([clean], f"{TAINT}{better}")):
+        kept = await desk.memory.session_ended("s1", turns, summary)
+        assert kept is not None
+        assert kept.text.startswith("Asked: how hot is the NAS?")
 
 
 async def test_a_summary_is_short_however_long_the_session(desk: Desk) -> None:
