@@ -113,8 +113,15 @@ def _add_entries(line: Line, found: Found, first: int, end: int, entries: tuple[
         found.add_entries(said, entries, first, end)
 
 
+def _bare(word: str) -> str:
+    """Without punctuation around it; the colon at the end of a UPID is its own."""
+    bare = word.strip(_MARKS)
+    ends = word.rstrip(_MARKS.replace(":", ""))
+    return f"{bare}:" if ":" in bare and ends.endswith(":") else bare
+
+
 def _token(word: str) -> str:
-    return word.strip(_MARKS).casefold()
+    return _bare(word).casefold()
 
 
 def _skip_first(tokens: Sequence[str]) -> tuple[int, bool]:
@@ -143,13 +150,14 @@ _POSSESSIVE: Final = re.compile(r".+(?='s$)", re.IGNORECASE)
 
 
 def _line(words: Sequence[str]) -> Line | None:
-    text = " ".join(words).rstrip(_MARKS + " ").lstrip(_MARKS + " ")
+    text = " ".join([*words[:-1], words[-1][: words[-1].find(_bare(words[-1])) + len(_bare(words[-1]))]])
+    text = text.strip(" ").lstrip(_MARKS + " ")
     tokens: list[str] = []
     at: list[tuple[int, int]] = []
     for match in re.finditer(r"\S+", text):
         word = match[0]
         first = match.start() + len(word) - len(word.lstrip(_MARKS))
-        bare = word.strip(_MARKS)
+        bare = _bare(word)
         if not bare:
             continue
         folded = bare.casefold()

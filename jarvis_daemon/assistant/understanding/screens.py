@@ -83,6 +83,11 @@ RESERVED: Final = STRICT | words_of(
 """No name by themselves."""
 
 
+def bare(words: Sequence[str]) -> list[str]:
+    """Words without quotation marks and brackets around them."""
+    return [word.strip("\"'“”„«»`‘’()[]{}<>") for word in words]
+
+
 def inside(text: str, words: Collection[str], acts: Collection[str]) -> Screen | None:
     """Why what a person put into a slot may not be acted upon; ``words`` of it in lower case, ``acts``: verbs."""
     if _QUOTES.search(text):

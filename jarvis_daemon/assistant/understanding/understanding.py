@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Final
@@ -39,6 +40,7 @@ _ASKED_ORDER: Final = tuple(
                    "have you", "do you", "are you able to", "would it help to", "is it time to", "do i need to",
                    "should you", "must i", "what about", "how about")
 )  # fmt: skip
+_CONNECTED: Final = re.compile(r"\s*(?:[,;.]|\b(?:and|then|also|plus)\b)\s+", re.IGNORECASE)
 _UNKNOWN_WORDS: Final = 3
 """A name of more words that nobody knows is taken for talk."""
 _ANYTHING: Final = ("guest", "vm", "container", "node", "storage", "service", "docker", "runbook")
@@ -117,16 +119,29 @@ class Understanding:
             return Understood("blocked", text=screens.TEXTS["several"])
         if reading.asks:
             plain = reading.bare.text
-            return Understood("blocked", text=f"{screens.TEXTS['asked']} To do it, say: {plain}", suggestion=plain)
+            return Understood("blocked", text=_said_as(plain), suggestion=plain)
+        if self._more(settled):
+            return Understood("blocked", text=screens.TEXTS["several"])
         return understood
+
+    def _more(self, settled: Settled) -> bool:
+        """Whether what a free slot let in holds one more order or question of ours."""
+        for name, (of, _, said) in settled.hit.slots.items():
+            if of == "text" and name not in settled.hit.intent.unscreened:
+                pieces = _CONNECTED.split(said)
+                rests = (said[at.end() :] for at in _CONNECTED.finditer(said))
+                if any(self._plain(piece) is not None for piece in (*pieces[1:], *rests)):
+                    return True
+        return False
 
     # --- what fits nothing -----------------------------------------------------------------------------------
 
     def _not_understood(self, reading: Reading) -> Understood:
         line = reading.bare
         asking = line.tokens[0] in _ASKING or reading.asks
-        acts = doing(line.tokens)
-        screen = screens.why(line.text, line.tokens, acts)
+        words = screens.bare(line.tokens)
+        acts = doing(words)
+        screen = screens.why(line.text, words, acts)
         if reading.hidden and acts:
             return Understood("blocked", text=screens.TEXTS["hidden"])
         if asking and acts:
@@ -145,8 +160,7 @@ class Understanding:
                 plain = line.part(len(phrase), len(line.tokens))
                 settled = self._plain(plain)
                 if settled is not None and settled.kind == "order":
-                    text = f"{screens.TEXTS['asked']} To do it, say: {plain}"
-                    return Understood("unknown", text=text, suggestion=plain)
+                    return Understood("unknown", text=_said_as(plain), suggestion=plain)
         return Understood("unknown")
 
     def _mended(self, line: Line, found: Found) -> Understood | None:
@@ -186,6 +200,7 @@ class Understanding:
         """The words that are neither of ours nor of any name, as one stretch; longer ones are talk."""
         words = self._matcher.vocabulary
         odd = [i for i, token in enumerate(line.tokens) if i not in found.covered and token not in words]
+        odd = odd or [i for i, token in enumerate(line.tokens) if token.isdigit() and token not in found.lists.get("guest", {})]
         if not odd or odd[-1] - odd[0] >= _UNKNOWN_WORDS or len(odd) != odd[-1] - odd[0] + 1:
             return []
         return [(odd[0], odd[-1] + 1)]
@@ -217,6 +232,10 @@ _SAMPLES: Final = {
     "incident": "incident 3", "silence": "silence 2", "number": "3", "duration": "two hours", "size": "4 GB",
     "level": "L3", "period": "last night", "person": "anybody", "condition": "storage-high",
 }  # fmt: skip
+
+
+def _said_as(plain: str) -> str:
+    return f"{screens.TEXTS['asked']} To do it, say “{plain}”."
 
 
 def _quoted(line: Line, first: int, end: int) -> str:

@@ -1,8 +1,9 @@
-"""One homelab for the whole of these tests: nothing in them changes it."""
+"""A homelab for all of these tests, and one for each that changes it."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,11 +12,11 @@ from tests.unit.assistant.understanding.lab import Lab, lab
 
 
 @pytest.fixture(scope="session")
-async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Lab]:
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """To be looked at only."""
-    made = await lab(tmp_path_factory.mktemp("lab"))
+    made = asyncio.run(lab(tmp_path_factory.mktemp("lab")))
     yield made
-    await made.store.close()
+    asyncio.run(made.store.close())
 
 
 @pytest.fixture

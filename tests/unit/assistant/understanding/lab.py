@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import yaml
 
-from jarvis_daemon.assistant.answers.asked import QUESTIONS
+from jarvis_daemon.assistant.answers.answers import QUESTIONS
 from jarvis_daemon.assistant.memory import tools as memory_tools
 from jarvis_daemon.assistant.memory.memory import Memory
 from jarvis_daemon.assistant.understanding import tools as alias_tools

@@ -1,0 +1,90 @@
+"""What is said, and what is meant by it: over all rooms, with the daemon's own tools and the homelab's names."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import pytest
+import yaml
+
+from jarvis_daemon.tools import Tier
+from tests.unit.assistant.understanding.lab import ROOT, Lab
+
+SENTENCES: Final = ROOT / "tests/data/sentences"
+MEANT: Final[dict[str, dict[str, list[Any]]]] = yaml.safe_load((SENTENCES / "meant.yaml").read_text("utf-8"))
+UNSAID: Final = {
+    "execute_ssh": "a command is never taken from a sentence",
+    "trust_runbook": "wants the hash of the file that was looked at",
+    "import_memories": "wants a whole page and the hash of its comparison",
+    "get_metrics_history": "wants ids and metrics; how things went is asked as a question",
+    "get_cluster_status": "the state holds it: a question",
+    "get_node_status": "the state holds it: a question",
+}
+"""Tools without a sentence, each with the reason."""
+
+
+def test_there_are_enough_of_them() -> None:
+    assert len(MEANT["orders"]) >= 80
+
+
+@pytest.mark.parametrize("sentence", MEANT["orders"])
+def test_an_order_is_one_tool_call(shared: Lab, sentence: str) -> None:
+    tool, args = MEANT["orders"][sentence]
+    understood = shared.understanding.parse(sentence)
+    assert (understood.kind, understood.tool, dict(understood.args)) == ("order", tool, args), understood
+
+
+@pytest.mark.parametrize("sentence", MEANT.get("questions", {}))
+def test_a_question_is_answered_by_its_name(shared: Lab, sentence: str) -> None:
+    name, slots = MEANT["questions"][sentence]
+    understood = shared.understanding.parse(sentence)
+    found = {slot: one.value for slot, one in understood.slots.items()}
+    assert (understood.kind, understood.intent, found) == ("question", name, slots), understood
+
+
+async def test_every_tool_can_be_said_or_has_a_reason(shared: Lab) -> None:
+    tools = {spec.name for spec in shared.tools.registry.all()}
+    said = {tool for intent in shared.understanding.intents.values() for tool in intent.tools.values()}
+    assert tools - said == UNSAID.keys() & tools
+    assert said <= tools
+
+
+async def test_every_tool_that_can_be_said_is_in_the_file(shared: Lab) -> None:
+    said = {tool for intent in shared.understanding.intents.values() for tool in intent.tools.values()}
+    tested = {tool for tool, _ in MEANT["orders"].values()}
+    missing = said - tested
+    assert missing <= {"search_memory", "list_memories", "start_vm", "explain_incident", "get_llm_costs"}, missing
+
+
+async def test_every_example_is_understood_as_its_own_intent(shared: Lab) -> None:
+    wrong = {}
+    for name, intent in shared.understanding.intents.items():
+        for sentence in [intent.example] if intent.example else []:
+            understood = shared.understanding.parse(sentence)
+            if understood.intent != name:
+                wrong[sentence] = understood
+    assert wrong == {}
+
+
+async def test_every_act_has_phrasings_of_its_success(shared: Lab) -> None:
+    for name, intent in shared.understanding.intents.items():
+        if intent.kind == "order" and any(shared.tools.registry.get(t).tier > Tier.GREEN for t in intent.tools.values()):
+            assert len(set(intent.replies)) >= 3, name
+            assert all("{sir}" in reply for reply in intent.replies), name
+
+
+async def test_help_gives_sentences_that_are_understood(shared: Lab) -> None:
+    for room in (None, "cluster", "incidents", "remediation", "notify", "assistant"):
+        examples = shared.understanding.help(room)
+        assert examples, room
+        understood = [shared.understanding.parse(sentence).kind for sentence in examples]
+        share = sum(kind in {"order", "question"} for kind in understood) / len(understood)
+        assert share >= 0.9, [e for e, kind in zip(examples, understood, strict=True) if kind == "unknown"]
+
+
+def test_what_was_said_is_kept_beside_what_it_means(shared: Lab) -> None:
+    understood = shared.understanding.parse("Jarvis, move the container Gitea to agent one")
+    assert {name: (slot.value, slot.said) for name, slot in understood.slots.items()} == {
+        "guest": ("guest:107", "Gitea"), "node": ("node:agent1", "agent one"),
+    }  # fmt: skip
+    assert understood.replies
