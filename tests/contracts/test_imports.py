@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import site
 import subprocess
 import sys
 import tomllib
@@ -19,8 +20,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 HEAVY = {
-    "apprise", "cv2", "fastapi", "faster_whisper", "httpx", "httpx2", "litellm", "mcp", "mcp_types", "mediapipe",
-    "numpy", "onnxruntime", "piper", "sounddevice", "starlette", "uvicorn",
+    "aiohttp", "apprise", "cv2", "fastapi", "faster_whisper", "httpx", "httpx2", "litellm", "mcp", "mcp_types",
+    "mediapipe", "numpy", "onnxruntime", "openai", "piper", "safetensors", "sounddevice", "starlette", "tiktoken",
+    "tokenizers", "torch", "uvicorn", "xllamacpp",
 }  # fmt: skip
 DAEMON_ONLY = {"asyncssh", "proxmoxer", "pydantic", "requests", "sqlite_utils", "yaml"}
 
@@ -49,6 +51,10 @@ FORBIDDEN = {
     "jarvis_daemon.mcp_bridge.server": DAEMON_OF_MCP | {"jarvis_daemon.front"},
     "jarvis_daemon.front.worker": HEAVY | DAEMON_ONLY | {"jarvis_cli", "jarvis_daemon.store", "typer"},
     "jarvis_daemon.front.app": DAEMON_OF_MCP,
+    "jarvis_daemon.assistant.llm.cloud": HEAVY | {"jarvis_cli", "rich", "textual", "typer"},
+    "jarvis_daemon.assistant.worker.cloud": HEAVY | DAEMON_ONLY | {
+        "jarvis_cli", "jarvis_daemon.settings", "jarvis_daemon.store", "rich", "textual", "typer",
+    },
     "jarvis_daemon.notify.worker": HEAVY | DAEMON_ONLY | {
         "jarvis_cli", "jarvis_daemon.settings", "jarvis_daemon.store", "rich", "textual", "typer",
     },
@@ -56,6 +62,12 @@ FORBIDDEN = {
 
 STANDARD_LIBRARY_ONLY = ["errors", "health", "launch", "locate", "mirror", "plain", "spawn", "text"]
 """Modules of the contract that the fast path of the CLI imports."""
+
+STARTUP_FILES = {
+    "_editable_impl_jarvis_homelab.pth": False, "_virtualenv.pth": True, "distutils-precedence.pth": True,
+}  # fmt: skip
+"""Files that Python reads at every start, and whether they may run code: ours, of the environment, of setuptools. A
+library that was tampered with has come with one that stole keys."""
 
 APART = {
     # rooms beside the layers -> the rooms they may import
@@ -116,6 +128,14 @@ def test_every_library_we_import_is_declared() -> None:
     graph = grimp.build_graph("jarvis_cli", "jarvis_daemon", include_external_packages=True, cache_dir=None)
     external = {module for module in graph.modules if graph.is_module_squashed(module)}
     assert external - set(sys.stdlib_module_names) <= imported_as
+
+
+def test_no_library_runs_code_at_every_start() -> None:
+    found = {path for folder in site.getsitepackages() for path in Path(folder).glob("*.pth")}
+    assert {path.name for path in found} <= set(STARTUP_FILES)
+    for path in found:
+        runs = any(line.startswith(("import ", "import\t")) for line in path.read_text().splitlines())
+        assert STARTUP_FILES[path.name] or not runs, path.name
 
 
 def test_rooms_apart_import_the_contract_at_most() -> None:
