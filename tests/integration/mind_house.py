@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,8 @@ class OnlyChat(Scripted):
     """Answers of the script are for completions; what else a client asks of a server is not there."""
 
     def next_answer(self, asked: Asked) -> Answer | None:
+        if asked.path == "/v1/models":
+            return error(200, {"data": [{"id": "qwen2.5-7b-instruct", "object": "model"}]})
         if not asked.path.endswith("/chat/completions"):
             return error(404, {"error": {"message": "not found"}})
         return super().next_answer(asked)
@@ -67,6 +70,7 @@ class ModelThread:
 class MindHouse(House):
     """``model`` is None where none is set up."""
 
+    given: dict[str, str]
     model: ModelThread | None = None
 
     def ask(self, text: str, *options: str, timeout_s: float = 60) -> dict[str, Any]:
@@ -85,7 +89,9 @@ class MindHouse(House):
 
 @contextmanager
 def mind_house(home: Path, *, model: bool = False, **environ: str) -> Iterator[MindHouse]:
-    """Daemon, simulated homelab and, with ``model``, a scripted server as the local model."""
+    """Daemon, simulated homelab and, with ``model``, a scripted server as the local model. The environment is that
+    of the house until it is closed."""
+    before = dict(os.environ)
     thread = ModelThread() if model else None
     if thread is not None:
         thread.start()
@@ -94,7 +100,7 @@ def mind_house(home: Path, *, model: bool = False, **environ: str) -> Iterator[M
             "JARVIS_ASSISTANT__LOCAL__NATIVE_TOOLS": "true",
         }  # fmt: skip
     house = MindHouse(home, **environ)
-    house.model = thread
+    house.model, house.given = thread, dict(os.environ)
     try:
         house.start()
         yield house
@@ -102,3 +108,5 @@ def mind_house(home: Path, *, model: bool = False, **environ: str) -> Iterator[M
         house.close()
         if thread is not None:
             thread.stop()
+        os.environ.clear()
+        os.environ.update(before)
