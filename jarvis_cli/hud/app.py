@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar
@@ -19,13 +20,14 @@ from jarvis_cli.hud.hands import Hands
 from jarvis_cli.hud.model import TOPICS, Model
 from jarvis_cli.hud.options import Options, detect
 from jarvis_cli.hud.panels.approvals import ApprovalTable
-from jarvis_cli.hud.panels.bars import TABS, Tabs
+from jarvis_cli.hud.panels.bars import TABS, Tabs, modes_of
 from jarvis_cli.hud.panels.base import Panel
 from jarvis_cli.hud.panels.guests import GuestTable
 from jarvis_cli.hud.rings import POINTS, SPAN_S, Rings
 from jarvis_cli.hud.screens.base import Framed, ModeScreen
 from jarvis_cli.hud.screens.overview import Overview
 from jarvis_cli.hud.states import Entity
+from jarvis_cli.hud.talk import Said, Talk
 from jarvis_cli.hud.themes.palette import PALETTES, Palette, palette
 from jarvis_cli.hud.themes.textual_theme import theme_of
 from jarvis_daemon.protocol.client import Link
@@ -34,6 +36,8 @@ from jarvis_daemon.protocol.spawn import spawn
 from jarvis_daemon.protocol.version import VERSION
 
 SEED_EVERY_S = 3600.0
+SECOND_S = 10.0
+"""Longest wait for a second session."""
 
 
 Connect = Callable[[Callable[[str], None]], Link]
@@ -61,7 +65,7 @@ class HudApp(App[int]):
         "guests": _screen("split", "Guests"), "storage": _screen("lists", "Storages"),
         "tasks": _screen("split", "Tasks"), "incidents": _screen("split", "Incidents"),
         "nodes": _screen("lists", "Nodes"), "feed": _screen("lists", "Feed"),
-        "approvals": _screen("approvals", "Approvals"),
+        "approvals": _screen("approvals", "Approvals"), "chat": _screen("chat", "Chat"),
     }  # fmt: skip
     BINDINGS: ClassVar[list[BindingType]] = [
         *(Binding(str(number), f"mode('{mode}')", mode, show=False) for number, mode in enumerate(TABS, start=1)),
@@ -84,9 +88,11 @@ class HudApp(App[int]):
         self.cost = cost or Cost()
         super().__init__(ansi_color=True if self.options.depth in {"16", "none"} else None)
         self.driver_class = counting(self.driver_class, self.cost)
+        self._connect = connect
         self.link = connect(self.on_link_change)
         self.model = Model(self.link, ascii_only=self.options.ascii_only, simulated=self.options.simulated)
         self.hands = Hands(self)
+        self.talk = Talk(self)
         self._pending: set[str] = set()
         self._drawing_due = False
         self._paused = False
@@ -112,22 +118,42 @@ class HudApp(App[int]):
 
     def on_link_change(self, topic: str) -> None:
         """State, events or the link changed: draw it within this turn of the loop."""
-        self.model.touch(topic)
-        self._pending.add(topic)
+        if topic == "chat":
+            self.talk.take()
+        else:
+            self.model.touch(topic)
         if topic == "link":
             self._link_changed()
         elif topic == "approvals":
             self.hands.watch()
+        self.due(topic)
+
+    def due(self, topic: str) -> None:
+        """What depends on ``topic`` is drawn within this turn of the loop."""
+        self._pending.add(topic)
         if not self._drawing_due:
             self._drawing_due = True
             self.call_later(self._draw_pending)
+
+    @asynccontextmanager
+    async def another(self) -> AsyncIterator[Link]:
+        """A second session, for one call. Raises ``daemon_unreachable``."""
+        link = self._connect(lambda topic: None)
+        link.topics = []
+        running = spawn(link.run(), name="hud-second-link")
+        try:
+            if not await link.wait_for(lambda found: found.status == "up", SECOND_S):
+                raise link.error or JarvisError("daemon_unreachable", "The daemon does not answer")
+            yield link
+        finally:
+            running.cancel()
 
     def _draw_pending(self) -> None:
         self._drawing_due = False
         topics, self._pending = self._pending, set()
         if self._paused:
             self._pending = topics
-            topics = topics & {"link", "approvals"}
+            topics = topics & {"link", "approvals", "chat"}
         if topics:
             self.redraw(topics)
 
@@ -155,6 +181,7 @@ class HudApp(App[int]):
         boot_id = str(self.link.welcome.get("boot_id") or "")
         if self.link.status == "up":
             spawn(self.hands.learn(), name="hud-tools")
+            self.talk.attach()
         if self.link.status == "up" and boot_id != self._seeded_boot:
             self._seeded_boot = boot_id
             spawn(self._seed(), name="hud-seed")
@@ -196,8 +223,19 @@ class HudApp(App[int]):
 
     # --- modes and acts ------------------------------------------------------------------------------------
 
+    def modes(self) -> list[str]:
+        """The modes that this HUD has."""
+        return modes_of(may_act=self.hands.may_act)
+
+    def press_mode(self, number: int) -> None:
+        """The mode of a number key."""
+        self.action_mode(TABS[number - 1])
+
     def show_mode(self, mode: str, *, filter: str | None = None) -> None:  # noqa: A002
         """Switch to a mode; ``filter`` replaces the filter there."""
+        if mode not in self.modes():
+            self.say("this HUD only looks: a conversation is at an operator's terminal", "warn")
+            return
         while len(self.screen_stack) > 1:
             self.pop_screen()
         self.switch_mode(mode)
@@ -270,7 +308,8 @@ class HudApp(App[int]):
 
     def action_turn(self, step: int) -> None:
         if isinstance(self.screen, ModeScreen):
-            self.show_mode(TABS[(TABS.index(self.screen.MODE) + step) % len(TABS)])
+            modes = self.modes()
+            self.show_mode(modes[(modes.index(self.screen.MODE) + step) % len(modes)])
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """A sign typed into an input line, or where there is no prompt, is text."""
@@ -278,6 +317,11 @@ class HudApp(App[int]):
             return True
         front = self.screen_stack[-1:]  # empty while the app comes and goes
         return bool(front) and isinstance(front[0], ModeScreen) and not isinstance(self.focused, Input)
+
+    def ask_word(self, turn: Said, call: Entity) -> None:
+        """A call of a conversation asks: show its card, unless one is in front already."""
+        if isinstance(self.screen, ModeScreen):
+            self.push_screen(import_module("jarvis_cli.hud.screens.chat").WordScreen(turn, call))
 
     async def action_kill(self) -> None:
         await self.hands.toggle()
@@ -326,7 +370,7 @@ class HudApp(App[int]):
         self.action_detach()
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        for mode in TABS:
+        for mode in self.modes():
             yield SystemCommand(mode.capitalize(), commands.COMMANDS[mode], lambda mode=mode: self.show_mode(mode))
         yield SystemCommand("History", commands.COMMANDS["history"], lambda: watch.history(self))
         yield SystemCommand("Autonomy", "the level that holds, and why", lambda: watch.autonomy(self))

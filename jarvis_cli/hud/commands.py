@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 ALIASES: Final = {
     "o": "overview", "home": "overview", "g": "guests", "vms": "guests", "ct": "guests", "vm": "guests",
     "storages": "storage", "st": "storage", "task": "tasks", "incident": "incidents", "alerts": "incidents",
-    "n": "nodes", "log": "logs", "approval": "approvals", "ap": "approvals",
+    "c": "chat", "n": "nodes", "log": "logs", "approval": "approvals", "ap": "approvals",
     "quit": "q", "exit": "q", "detach": "q", "?": "help", "h": "help",
 }  # fmt: skip
 COMMANDS: Final = {
@@ -29,6 +29,8 @@ COMMANDS: Final = {
     "node": "one node: `:node pve`",
     "feed": "what happened, with a filter",
     "approvals": "what waits for the operator's word",
+    "chat": "the conversation; `:chat new` begins another",
+    "ask": "say it in words: `:ask how hot is pve`",
     "history": "what was repaired or left alone, and why: the feed's part of it",
     "autonomy": "the level that holds and why; `:autonomy 2` sets it",
     "theme": "the next theme, or one by name",
@@ -45,8 +47,12 @@ def obey(app: HudApp, text: str) -> None:
     if not word:
         return
     word = ALIASES.get(word, word)
-    if word in TABS:
+    if word in {"ask", "chat"} and rest:
+        _talk(app, word, rest)
+    elif word in TABS:
         app.show_mode(word, filter=rest if word in FILTERED and rest else None)
+    elif word == "ask":
+        app.show_mode("chat")
     elif word == "node":
         app.show_mode("nodes", filter=rest)
     elif word in {"guest", "logs"}:
@@ -66,6 +72,15 @@ def obey(app: HudApp, text: str) -> None:
         app.say(
             f"no command `{word}`" + (f"; did you mean `{near[0]}`?" if near else "; `:help` lists them"), "warn"
         )
+
+
+def _talk(app: HudApp, word: str, rest: str) -> None:
+    """Say something from anywhere, or begin another conversation."""
+    app.show_mode("chat")
+    if word == "chat" and rest == "new":
+        app.talk.new()
+    else:
+        app.talk.say(rest)
 
 
 def _about_guest(app: HudApp, word: str, name: str) -> None:

@@ -177,7 +177,7 @@ class Hands:
         self.app.say(f"{summary}: {'authorized, it runs' if approve else 'denied'}", "good" if approve else "warn")
         params = {"id": approval["id"], "approve": approve, "pin": pin or None}
         try:
-            outcome = await self.app.link.call("approval.answer", params, timeout_s=ANSWER_TIMEOUT_S)
+            outcome = await self._answered(params)
         except JarvisError as error:
             self.app.say(f"{error.sentence()}. {error.next}", "warn")
             return
@@ -186,6 +186,17 @@ class Hands:
         if approve:
             role = {"verified": "good", "failed": "bad", "contradicted": "bad"}.get(outcome.get("outcome"), "warn")
             self.app.say(str(outcome.get("text") or summary), role)
+
+    async def _answered(self, params: dict[str, Any]) -> Any:
+        """The outcome. What was asked for in this HUD's own conversation is answered on a session of its own: the
+        one that asked may not."""
+        try:
+            return await self.app.link.call("approval.answer", params, timeout_s=ANSWER_TIMEOUT_S)
+        except JarvisError as error:
+            if error.code != "forbidden" or "session that asked" not in error.what:
+                raise
+        async with self.app.another() as link:
+            return await link.call("approval.answer", params, timeout_s=ANSWER_TIMEOUT_S)
 
     def watch(self) -> None:
         """The approvals changed: tell what came, and what somebody else answered."""

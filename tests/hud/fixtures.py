@@ -437,6 +437,8 @@ class StillLink(Link):
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self.refusal: JarvisError | None = None
         self.script = Script()
+        self.conversation: dict[str, Any] | None = None
+        """What ``chat.show`` answers."""
 
     def fill(self, state: dict[str, State], events: list[dict[str, Any]]) -> None:
         for topic, collections in state.items():
@@ -469,6 +471,10 @@ class StillLink(Link):
             raise self.refusal
         if method == "metrics.history":
             return history()
+        if method == "chat.show":
+            if self.conversation is None:
+                raise JarvisError("not_found", "There is no conversation yet")
+            return self.conversation
         if method in {"tool.list", "tool.call"}:
             return self.script.answer(method, params or {})
         if method == "guest.describe":
@@ -494,6 +500,8 @@ class StillLink(Link):
         self.calls.append((method, params or {}))
         if self.refusal is not None:
             raise self.refusal
+        if method.startswith("chat."):
+            await asyncio.Event().wait()
         if method == "tool.call":
             for part in self.script.course(params or {}):
                 yield part

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from textual.events import Click
@@ -20,8 +21,15 @@ if TYPE_CHECKING:
     from jarvis_cli.hud.model import Model
     from jarvis_cli.hud.themes.palette import Palette
 
-TABS = ("overview", "guests", "storage", "tasks", "incidents", "nodes", "feed", "approvals")
+TABS = ("overview", "guests", "storage", "tasks", "incidents", "nodes", "feed", "approvals", "chat")
 """Modes in the order of their number keys."""
+PRIVATE = frozenset({"chat"})
+"""Modes that only an operator has: what was said is nobody else's."""
+
+
+def modes_of(*, may_act: bool) -> list[str]:
+    """The modes that this HUD has."""
+    return [mode for mode in TABS if may_act or mode not in PRIVATE]
 
 
 WORD_TICKS = 6
@@ -123,24 +131,28 @@ class Header(Pane):
 class Tabs(Pane):
     """The modes with their keys; a tap chooses one."""
 
-    DEPENDS = frozenset({"incidents", "approvals"})
+    DEPENDS = frozenset({"incidents", "approvals", "link"})
 
     class Chosen(Message):
         def __init__(self, mode: str) -> None:
             super().__init__()
             self.mode = mode
 
-    def __init__(self, model: Model, palette: Palette, mode: str, *, id: str | None = None) -> None:  # noqa: A002
+    def __init__(
+        self, model: Model, palette: Palette, mode: str, modes: Callable[[], list[str]], *, id: str | None = None  # noqa: A002
+    ) -> None:  # fmt: skip
         super().__init__(palette, id=id)
         self.model = model
         self.mode = mode
+        self.modes = modes
         self._spans: list[tuple[int, int, str]] = []
 
     def paint(self, width: int, height: int) -> list[Line]:
         runs: list[Run] = [(" ", "faint")]
         self._spans = []
-        short = sum(len(mode) + 5 for mode in TABS) + 1 > width
-        for number, mode in enumerate(TABS, start=1):
+        modes = self.modes()
+        short = sum(len(mode) + 5 for mode in modes) + 1 > width
+        for number, mode in enumerate(modes, start=1):
             label = f" {number} " if short and mode != self.mode else f" {number} {mode} "
             start = length(runs)
             self._spans.append((start, start + len(label), mode))

@@ -76,6 +76,11 @@ class TextPanel(Panel):
         first = round((height - size) * self._top / (count - height))
         return first, first + size - 1
 
+    def to_end(self) -> None:
+        """Show the end again, and follow it."""
+        self.follow = self._follows
+        self.repaint()
+
     def action_scroll_text(self, by: int) -> None:
         last = max(0, len(self._lines) - self._height)
         self._top = max(0, min(last, self._top + by))

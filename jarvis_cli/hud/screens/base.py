@@ -68,7 +68,7 @@ class Framed(Screen[None]):
         hud = self.hud
         panels = self.panels()
         header, clock = Header(hud.model, hud.palette, id="header"), Clock(hud.model, hud.palette, id="clock")
-        tabs = Tabs(hud.model, hud.palette, self.MODE, id="tabs")
+        tabs = Tabs(hud.model, hud.palette, self.MODE, hud.modes, id="tabs")
         self.keys = Keys(hud.palette, self.hints(), id="keys")
         self.status = Status(hud.model, hud.palette.bright(), hud.cost, id="status")
         self.panes = [header, clock, tabs, *panels, self.keys, self.status]

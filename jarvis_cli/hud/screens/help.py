@@ -33,6 +33,8 @@ KEYS = (
     ("nodes", ()),
     ("tasks", (("enter l", "log, live while the task runs"),)),
     ("incidents", (("a", "acknowledge"), ("m", "silence for an hour"))),
+    ("chat", (("enter", "say it"), ("esc", "stop the answer; empty the line; leave"), ("up down", "what was said"),
+              ("pgup pgdn", "scroll"), ("y", "on an empty line: the card of a call that asks"))),
     ("approvals", (("a", "authorize, after a look at the card"), ("d ", "deny"), ("enter", "why"))),
 )  # fmt: skip
 OPERATOR_ONLY = frozenset({"q ctrl+q", "a", "m", "d "})
@@ -50,6 +52,8 @@ def acting(group: str, hands: Hands) -> list[tuple[str, str]]:
 def help_lines(*, kiosk: bool, hands: Hands) -> list[Line]:
     lines: list[Line] = []
     for group, keys in KEYS:
+        if kiosk and group == "chat":
+            continue
         shown = [(key, text) for key, text in keys if not (kiosk and key in OPERATOR_ONLY)]
         shown += acting(group, hands)
         if shown:
@@ -58,7 +62,7 @@ def help_lines(*, kiosk: bool, hands: Hands) -> list[Line]:
             lines.append(())
     lines.append(join((" COMMANDS", "light")))
     for word, text in (COMMANDS | hands.words()).items():
-        if not (kiosk and word == "q"):
+        if not (kiosk and word in {"q", "chat", "ask"}):
             lines.append(join((f"   :{word:<11}", "text"), (text, "faint")))
     return lines
 

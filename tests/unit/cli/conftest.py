@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from jarvis_cli.main import run
-from tests.unit.cli.parlour import Parlour
+from tests.unit.cli.parlour import ServedParlour
 from tests.unit.cli.served import Served, in_home
 
 
@@ -43,9 +43,9 @@ def served(home: Path) -> Iterator[Served]:
 
 
 @pytest.fixture
-def parlour(served: Served) -> Iterator[Parlour]:
+def parlour(served: Served) -> Iterator[ServedParlour]:
     """That front door with a conversation behind it."""
-    found = Parlour(served)
+    found = ServedParlour(served)
     served.do(found.start())
     yield found
     served.do(found.stop())

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from jarvis_daemon.assistant.answers.answer import Answer
 from jarvis_daemon.assistant.conversation.chat import Chat
@@ -14,9 +14,11 @@ from jarvis_daemon.assistant.conversation.orders import Orders
 from jarvis_daemon.assistant.conversation.thinking import Thinker
 from jarvis_daemon.assistant.conversation.turn import Outcome, Turn
 from jarvis_daemon.assistant.understanding.understood import Understood
-from jarvis_daemon.bus import Principal
+from jarvis_daemon.bus import Bus, Principal
 from jarvis_daemon.protocol import mind
 from jarvis_daemon.protocol.messages import ToolCall, ToolOutcome
+from jarvis_daemon.store import Store
+from jarvis_daemon.tools.room import ToolsRoom
 from tests.unit.cli.served import Served
 
 Step = str | Callable[[Turn], Awaitable[None]]
@@ -51,11 +53,20 @@ class Speaker:
         return "\n".join([" ".join([answer.text, *replies]), *answer.lines])
 
 
+class House(Protocol):
+    """What is behind a front door: ``served.Served``, or the HUD's gatehouse."""
+
+    store: Store
+    bus: Bus
+    clock: Any
+    tools: ToolsRoom
+
+
 @dataclass
 class Parlour:
-    """``script``: what the model does when it is asked that; ``hold`` in it waits for ``let_go``."""
+    """``script``: what the model does when it is asked that; ``hold`` in it waits for ``go``."""
 
-    served: Served
+    house: House
     script: dict[str, list[Step]] = field(default_factory=dict)
     asked: list[Turn] = field(default_factory=list)
 
@@ -64,7 +75,7 @@ class Parlour:
         self.go = asyncio.Event()
 
     async def start(self) -> None:
-        served = self.served
+        house = self.house
 
         async def answer(understood: Understood, who: Principal) -> Answer:
             return Answer("agent is the hottest, at 79 °C.")
@@ -72,12 +83,12 @@ class Parlour:
         def tell(understood: Understood, outcome: ToolOutcome) -> Answer:
             return Answer(outcome.text)
 
-        gate, registry = served.tools.gate, served.tools.registry
+        gate, registry = house.tools.gate, house.tools.registry
         thinker = Thinker(
-            served.store, served.clock, Parser(), Orders(gate, registry, tell), Speaker(), answer, self,
+            house.store, house.clock, Parser(), Orders(gate, registry, tell), Speaker(), answer, self,
             lambda: bool(self.script),
         )  # fmt: skip
-        self.chat = Chat(served.store, served.bus, served.clock, thinker)
+        self.chat = Chat(house.store, house.bus, house.clock, thinker)
         await self.chat.start()
 
     async def stop(self) -> None:
@@ -105,19 +116,31 @@ class Parlour:
         self.held.set()
         await self.go.wait()
 
+    async def propose_as_asked(self, turn: Turn) -> None:
+        """The same, asked for by the person's own session."""
+        await self.propose(turn, session=turn.principal.session)
+
+    async def propose(self, turn: Turn, *, session: str = "assistant") -> None:
+        """A model's call: it waits for an approval that names where its argument came from."""
+        call = mind.ChatCall(id="1", name="reboot_container", args={"guest": "103"}, by="model")
+        call.origins = ["guest 103: from a line of a journal"]
+        who = Principal(session=session, role="agent", client="assistant", origins=tuple(call.origins))
+        params = ToolCall(name=call.name, args=call.args, wait_s=0.0)
+        found = await self.house.tools.gate.call(params, who, lambda data: None)
+        call.status, call.tier, call.text = found.outcome, found.tier, found.text  # type: ignore[assignment]
+        call.target, call.target_name, call.approval_id = found.target, found.target_name, found.approval_id
+        await turn.emit.call(call)
+
+
+class ServedParlour(Parlour):
+    """Behind a front door in a thread of its own."""
+
+    def __init__(self, served: Served) -> None:
+        super().__init__(served)
+        self.served = served
+
     def let_go(self) -> None:
         self.served.loop.call_soon_threadsafe(self.go.set)
 
     def wait_held(self) -> None:
         self.served.do(asyncio.wait_for(self.held.wait(), 15))
-
-    async def propose(self, turn: Turn) -> None:
-        """A model's call: it waits for an approval that names where its argument came from."""
-        call = mind.ChatCall(id="1", name="reboot_container", args={"guest": "103"}, by="model")
-        call.origins = ["guest 103: from a line of a journal"]
-        who = Principal(session="assistant", role="agent", client="assistant", origins=tuple(call.origins))
-        params = ToolCall(name=call.name, args=call.args, wait_s=0.0)
-        found = await self.served.tools.gate.call(params, who, lambda data: None)
-        call.status, call.tier, call.text = found.outcome, found.tier, found.text  # type: ignore[assignment]
-        call.target, call.target_name, call.approval_id = found.target, found.target_name, found.approval_id
-        await turn.emit.call(call)

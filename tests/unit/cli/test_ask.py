@@ -15,7 +15,7 @@ from jarvis_daemon.assistant.conversation.turn import Turn
 from jarvis_daemon.protocol import mind
 from jarvis_daemon.protocol.errors import JarvisError
 from tests.unit.cli.conftest import Jarvis
-from tests.unit.cli.parlour import Parlour
+from tests.unit.cli.parlour import ServedParlour
 from tests.unit.cli.served import Served
 
 
@@ -54,7 +54,7 @@ def test_the_document_has_its_shape(jarvis: Jarvis) -> None:
     assert len(jarvis("ask", "how hot", "-o", "jsonl").out.splitlines()) == 1
 
 
-def test_what_a_model_says_comes_as_it_is_said(parlour: Parlour, jarvis: Jarvis) -> None:
+def test_what_a_model_says_comes_as_it_is_said(parlour: ServedParlour, jarvis: Jarvis) -> None:
     parlour.script["tell me"] = ["The NAS ", "is **well", "**, \x1b[31msir.\n", "And `tank` too."]
     said = jarvis("ask", "tell me")
     assert (said.code, said.out) == (0, "The NAS is **well**, sir.\nAnd `tank` too.\n")
@@ -63,7 +63,7 @@ def test_what_a_model_says_comes_as_it_is_said(parlour: Parlour, jarvis: Jarvis)
     assert found["backend"] == "local test"
 
 
-def test_what_was_said_wrongly_is_corrected_and_marked(parlour: Parlour, jarvis: Jarvis) -> None:
+def test_what_was_said_wrongly_is_corrected_and_marked(parlour: ServedParlour, jarvis: Jarvis) -> None:
     async def withdraw(turn: Turn) -> None:
         await turn.emit.replace("I have not restarted it.")
 
@@ -79,7 +79,7 @@ def test_what_was_said_wrongly_is_corrected_and_marked(parlour: Parlour, jarvis:
     assert found["notes"] == ["the cloud did not answer: 529"]
 
 
-def test_the_options_choose_who_is_asked(parlour: Parlour, jarvis: Jarvis) -> None:
+def test_the_options_choose_who_is_asked(parlour: ServedParlour, jarvis: Jarvis) -> None:
     parlour.script["tell me"] = ["Well."]
     for option, backend in (("--local", "local"), ("--cloud", "cloud"), ("-q", "auto")):
         assert jarvis("ask", "tell me", option).code == 0
@@ -90,7 +90,9 @@ def test_the_options_choose_who_is_asked(parlour: Parlour, jarvis: Jarvis) -> No
     assert jarvis("ask", "tell me", "--local", "--cloud").code == 2
 
 
-def test_a_script_begins_a_conversation_and_goes_on_with_one_it_names(parlour: Parlour, jarvis: Jarvis) -> None:
+def test_a_script_begins_a_conversation_and_goes_on_with_one_it_names(
+    parlour: ServedParlour, jarvis: Jarvis
+) -> None:
     parlour.script |= {"one": ["One."], "two": ["Two."]}
     first = document(jarvis("ask", "one", "-o", "json"))["session"]
     assert document(jarvis("ask", "one", "-o", "json"))["session"] != first
@@ -103,7 +105,7 @@ def test_a_script_begins_a_conversation_and_goes_on_with_one_it_names(parlour: P
 
 
 def test_what_is_read_from_standard_input(
-    parlour: Parlour, jarvis: Jarvis, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    parlour: ServedParlour, jarvis: Jarvis, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     text = "what is this?\n" + "a line of a journal\n" * 5000
     assert len(text) > 100_000
@@ -134,7 +136,7 @@ def test_nothing_said_is_wrong_usage(jarvis: Jarvis) -> None:
 # --- orders -----------------------------------------------------------------------------------------------
 
 
-def test_an_order_tells_its_call_with_tier_and_outcome(parlour: Parlour, jarvis: Jarvis) -> None:
+def test_an_order_tells_its_call_with_tier_and_outcome(parlour: ServedParlour, jarvis: Jarvis) -> None:
     said = jarvis("ask", "start 104")
     assert (said.code, said.out) == (0, "plex runs.\n")
     assert said.err.splitlines() == [
@@ -144,7 +146,7 @@ def test_an_order_tells_its_call_with_tier_and_outcome(parlour: Parlour, jarvis:
     assert parlour.served.workshop.acts == ["start_container guest:104"]
 
 
-def test_without_a_person_an_order_that_asks_stays_as_it_is(parlour: Parlour, jarvis: Jarvis) -> None:
+def test_without_a_person_an_order_that_asks_stays_as_it_is(parlour: ServedParlour, jarvis: Jarvis) -> None:
     said = jarvis("ask", "reboot 103", "--no-input", "-o", "json")
     assert said.code == 7
     assert document(said)["status"] == "asks"
@@ -153,7 +155,7 @@ def test_without_a_person_an_order_that_asks_stays_as_it_is(parlour: Parlour, ja
     assert parlour.served.workshop.acts == []
 
 
-def test_yes_answers_what_disrupts(parlour: Parlour, jarvis: Jarvis) -> None:
+def test_yes_answers_what_disrupts(parlour: ServedParlour, jarvis: Jarvis) -> None:
     said = jarvis("ask", "reboot 103", "--yes", "-o", "json")
     assert said.code == 0
     assert document(said)["calls"][0]["status"] == "verified"
@@ -175,7 +177,7 @@ def test_the_exit_code_follows_the_call(jarvis: Jarvis, line: str, code: int, st
     assert said.code == code
 
 
-def test_a_failed_act_and_a_killed_gate(parlour: Parlour, jarvis: Jarvis) -> None:
+def test_a_failed_act_and_a_killed_gate(parlour: ServedParlour, jarvis: Jarvis) -> None:
     parlour.served.workshop.raises = JarvisError("cluster_refused", "Proxmox VE said no")
     assert jarvis("ask", "start 104").code == 1
     assert jarvis("kill", "test").code == 0
@@ -190,7 +192,7 @@ def test_what_was_not_understood_suggests_and_does_nothing(jarvis: Jarvis) -> No
     assert document(jarvis("ask", "restrt 103", "-o", "json"))["suggestion"] == "reboot 103"
 
 
-def test_a_model_s_call_waits_for_another_session(parlour: Parlour, jarvis: Jarvis) -> None:
+def test_a_model_s_call_waits_for_another_session(parlour: ServedParlour, jarvis: Jarvis) -> None:
     parlour.script["mend it"] = ["I propose this.", parlour.propose]
     said = jarvis("ask", "mend it")
     assert said.code == 7
@@ -202,7 +204,7 @@ def test_a_model_s_call_waits_for_another_session(parlour: Parlour, jarvis: Jarv
 # --- bad days ---------------------------------------------------------------------------------------------
 
 
-def test_a_lost_link_loses_nothing_and_repeats_nothing(parlour: Parlour, jarvis: Jarvis) -> None:
+def test_a_lost_link_loses_nothing_and_repeats_nothing(parlour: ServedParlour, jarvis: Jarvis) -> None:
     parlour.script["tell me"] = ["One, ", parlour.hold, "two, ", "three."]
 
     def break_it() -> None:
@@ -220,7 +222,7 @@ def test_a_lost_link_loses_nothing_and_repeats_nothing(parlour: Parlour, jarvis:
     assert len(parlour.asked) == 1
 
 
-def test_a_daemon_that_ended_leaves_the_answer_marked(parlour: Parlour, jarvis: Jarvis) -> None:
+def test_a_daemon_that_ended_leaves_the_answer_marked(parlour: ServedParlour, jarvis: Jarvis) -> None:
     parlour.script |= {"tell me": ["One, ", parlour.hold, "two."], "again": ["Well."]}
 
     def end_it() -> None:
@@ -239,7 +241,7 @@ def test_a_daemon_that_ended_leaves_the_answer_marked(parlour: Parlour, jarvis: 
 
 
 def test_a_daemon_that_does_not_come_back(
-    parlour: Parlour, jarvis: Jarvis, monkeypatch: pytest.MonkeyPatch
+    parlour: ServedParlour, jarvis: Jarvis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("jarvis_cli.turns.PATIENCE_S", 0.5)
     parlour.script["tell me"] = ["One, ", parlour.hold, "two."]
@@ -282,7 +284,7 @@ def test_a_daemon_without_conversations_says_so(served: Served, jarvis: Jarvis) 
 # --- conversations that were ------------------------------------------------------------------------------
 
 
-def test_conversations_are_listed_shown_and_forgotten(parlour: Parlour, jarvis: Jarvis) -> None:
+def test_conversations_are_listed_shown_and_forgotten(parlour: ServedParlour, jarvis: Jarvis) -> None:
     parlour.script["tell me"] = ["It is **well**."]
     ident = document(jarvis("ask", "tell me", "-o", "json"))["session"]
     jarvis("ask", "start 104", "--session", ident)

@@ -9,7 +9,7 @@ import stat
 import pytest
 
 from tests.integration.terminal import Terminal
-from tests.unit.cli.parlour import Parlour
+from tests.unit.cli.parlour import ServedParlour
 
 INTERRUPT = b"\x03"
 END = b"\x04"
@@ -28,7 +28,7 @@ def _see(me: Terminal, text: str) -> None:
 # --- ask ----------------------------------------------------------------------------------------------------
 
 
-def test_an_order_shows_its_plan_and_asks(parlour: Parlour) -> None:
+def test_an_order_shows_its_plan_and_asks(parlour: ServedParlour) -> None:
     me = Terminal("ask", "reboot", "103")
     me.answer("Go on? [y/N]:", "y")
     assert me.end() == 0
@@ -39,7 +39,7 @@ def test_an_order_shows_its_plan_and_asks(parlour: Parlour) -> None:
     assert parlour.served.workshop.acts == ["reboot_container guest:103"]
 
 
-def test_a_no_is_a_no(parlour: Parlour) -> None:
+def test_a_no_is_a_no(parlour: ServedParlour) -> None:
     me = Terminal("ask", "reboot", "103")
     me.answer("Go on? [y/N]:", "n")
     assert me.end() == 5
@@ -47,7 +47,7 @@ def test_a_no_is_a_no(parlour: Parlour) -> None:
     assert parlour.served.workshop.acts == []
 
 
-def test_what_destroys_wants_the_name_even_with_yes(parlour: Parlour) -> None:
+def test_what_destroys_wants_the_name_even_with_yes(parlour: ServedParlour) -> None:
     me = Terminal("ask", "--yes", "delete", "104")
     me.answer("Type plex to go on:", "plx")
     assert me.end() == 5
@@ -58,7 +58,7 @@ def test_what_destroys_wants_the_name_even_with_yes(parlour: Parlour) -> None:
     assert parlour.served.workshop.acts == ["delete_guest guest:104"]
 
 
-def test_a_suggestion_is_said_after_a_yes(parlour: Parlour) -> None:
+def test_a_suggestion_is_said_after_a_yes(parlour: ServedParlour) -> None:
     me = Terminal("ask", "restrt", "103")
     me.answer("Is that what you mean? [y/N]:", "y")
     me.answer("Go on? [y/N]:", "y")
@@ -72,7 +72,7 @@ def test_a_suggestion_is_said_after_a_yes(parlour: Parlour) -> None:
 
 @pytest.mark.parametrize(("word", "code", "acts"), [("y", 0, ["reboot_container guest:103"]), ("n", 5, [])])
 def test_a_model_s_call_is_let_run_by_another_session(
-    parlour: Parlour, word: str, code: int, acts: list[str]
+    parlour: ServedParlour, word: str, code: int, acts: list[str]
 ) -> None:
     parlour.script["mend it"] = ["I propose this.", parlour.propose]
     me = Terminal("ask", "mend", "it")
@@ -84,14 +84,14 @@ def test_a_model_s_call_is_let_run_by_another_session(
     assert parlour.served.workshop.acts == acts
 
 
-def test_at_a_terminal_it_goes_on_with_the_conversation_used_last(parlour: Parlour) -> None:
+def test_at_a_terminal_it_goes_on_with_the_conversation_used_last(parlour: ServedParlour) -> None:
     parlour.script |= {"one": ["One."], "two": ["Two."]}
     for word in ("one", "two"):
         assert Terminal("ask", word).end() == 0
     assert [turn.asked for turn in parlour.asked[-1].past] == ["one"]
 
 
-def test_ctrl_c_cancels_the_turn_and_keeps_what_was_said(parlour: Parlour) -> None:
+def test_ctrl_c_cancels_the_turn_and_keeps_what_was_said(parlour: ServedParlour) -> None:
     parlour.script["tell me"] = ["One, ", parlour.hold, "two."]
     me = Terminal("ask", "tell me")
     _see(me, "One,")
@@ -106,7 +106,7 @@ def test_ctrl_c_cancels_the_turn_and_keeps_what_was_said(parlour: Parlour) -> No
     assert "One," in shown.seen
 
 
-def test_ctrl_c_at_a_question_is_a_no(parlour: Parlour) -> None:
+def test_ctrl_c_at_a_question_is_a_no(parlour: ServedParlour) -> None:
     me = Terminal("ask", "reboot", "103")
     _see(me, "Go on? [y/N]:")
     type_(me, INTERRUPT)
@@ -117,7 +117,7 @@ def test_ctrl_c_at_a_question_is_a_no(parlour: Parlour) -> None:
 # --- chat ---------------------------------------------------------------------------------------------------
 
 
-def test_a_conversation_at_the_prompt(parlour: Parlour) -> None:
+def test_a_conversation_at_the_prompt(parlour: ServedParlour) -> None:
     parlour.script |= {"one": ["One."], "two": ["Two."]}
     me = Terminal("chat")
     _see(me, "Ctrl-D ends.")
@@ -147,7 +147,7 @@ def test_a_conversation_at_the_prompt(parlour: Parlour) -> None:
     assert "two" in history.read_text()
 
 
-def test_what_is_pasted_is_one_text(parlour: Parlour) -> None:
+def test_what_is_pasted_is_one_text(parlour: ServedParlour) -> None:
     pasted = "what is this?\n" + "\n".join(f"line {n} of a journal" for n in range(40))
     parlour.script[pasted] = ["A journal."]
     me = Terminal("chat")
@@ -158,7 +158,7 @@ def test_what_is_pasted_is_one_text(parlour: Parlour) -> None:
     assert me.end() == 0
 
 
-def test_ctrl_c_in_a_conversation_stops_the_answer_not_the_conversation(parlour: Parlour) -> None:
+def test_ctrl_c_in_a_conversation_stops_the_answer_not_the_conversation(parlour: ServedParlour) -> None:
     parlour.script |= {"tell me": ["One, ", parlour.hold, "two."], "again": ["Well."]}
     me = Terminal("chat")
     me.answer("> ", "tell me")
@@ -174,7 +174,7 @@ def test_ctrl_c_in_a_conversation_stops_the_answer_not_the_conversation(parlour:
     assert me.end() == 0
 
 
-def test_a_conversation_is_taken_up_again(parlour: Parlour) -> None:
+def test_a_conversation_is_taken_up_again(parlour: ServedParlour) -> None:
     parlour.script |= {"one": ["One."], "two": ["Two."]}
     assert Terminal("ask", "one").end() == 0
     me = Terminal("chat", "--session", "last")
