@@ -22,7 +22,7 @@ from jarvis_daemon.protocol.messages import Role
 from jarvis_daemon.protocol.spawn import spawn
 from jarvis_daemon.protocol.state import Approval
 from jarvis_daemon.protocol.text import clean
-from jarvis_daemon.redact import redact_tree
+from jarvis_daemon.redact import redact, redact_tree
 from jarvis_daemon.settings import ApprovalSettings, ToolSettings
 from jarvis_daemon.store import Store
 from jarvis_daemon.tools import idempotency
@@ -254,7 +254,8 @@ class Gate:
         approval = Approval(
             id=secrets.token_hex(3), cluster=judged.target.cluster, tool=spec.name, tier=judged.tier.word,
             args=redact_tree(job.args), target=judged.target.id, target_name=judged.target.name,
-            summary=judged.summary, effects=[*judged.reasons, *judged.effects], asked_by=str(principal),
+            summary=redact(judged.summary), effects=[redact(e) for e in (*judged.reasons, *judged.effects)],
+            asked_by=str(principal),
         )  # fmt: skip
         held = self.approvals.ask(approval, judged.digest, principal)
         self._of_approval[approval.id] = job.call_id

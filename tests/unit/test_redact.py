@@ -52,6 +52,7 @@ PLANTED = {
     "wpa_psk=hunter22": "hunter22",
     "Authorization: Basic YWRtaW46aHVudGVyMg==": "YWRtaW46",
     "curl -u admin:hunter22 http://x": "hunter22",
+    "exactly these arguments: [curl] [-u] [admin:hunter22] [http://x]": "hunter22",
     "sshpass -p hunter22 ssh root@pve": "hunter22",
     "the password is hunter22!": "hunter22",
     "MYSQL_ROOT_PASSWORD=hunter22": "hunter22",

@@ -105,6 +105,9 @@ class Grounding:
             if target and not own and not default and read is None and value is not None:
                 unseen.append(f"{name} {clean(str(value), limit=60)}")
             lines.append(_line(name, value, default, [w.text for w in all_said if stands(w)], text, read))
+        values = [str(item) for value in args.values() for item in (value if isinstance(value, list) else [value])]
+        values += [name for word, meant in self._aliases().items() for name in (word, meant)]
+        fitting = [order for order in fitting if not order.rest(*values)]
         return Grounds("yellow" if fitting else "never", tuple(lines), tuple(unseen))
 
     def principal(self, turn: Turn, grounds: Grounds) -> Principal:

@@ -27,11 +27,21 @@ _LOOKS: Final = acts.many(
     "show check tell look read list summarise summarize explain describe find get give see watch open print "
     "compare analyse analyze inspect display report follow search view ping test ask let leave keep"
 )
-_BEFORE_ACT: Final = acts.many(
-    "take make do run create a an the new fresh quick another go ahead right away now immediately please just "
-    "first on in for quickly"
-)
+_BEFORE_ACT: Final = acts.many("go ahead right away now immediately please just first on in for quickly")
 """What may stand before the word of an act, and a name behind "on"; anything else makes it no order."""
+_LIGHT: Final = acts.many("take make do run create")
+_BEFORE_NOUN: Final = _LIGHT | acts.many("a an the new fresh quick another")
+"""What may stand before a noun that is an act, with one of the first: "take a snapshot"."""
+_FILLERS: Final = (
+    _BEFORE_ACT
+    | _BEFORE_NOUN
+    | acts.many(
+        "my our this that again of to from with at named called name as because reason vm vms ct lxc container "
+        "containers guest guests node nodes host hosts server servers machine machines service services unit units "
+        "docker storage pool disk incident silence tag tags runbook thanks thank you sir jarvis up back too and"
+    )
+)
+"""Words of an order that name nothing. Any other word has to be accounted for, or the order means something else."""
 _APART: Final = re.compile(r"[,;\n&]|[.!?](?=\s|$)|\s(?:and|then|also|plus)\s", re.IGNORECASE)
 _POLITE: Final = re.compile(
     r"^\W*(?:(?:hey|hi|hello|ok|okay|jarvis|please|kindly|now|so|well)\W+|(?:can|could|would|will)\s+you\s+)+",
@@ -102,6 +112,23 @@ class Words:
             (found in loose or parts(" ".join(self.tokens[at:end])) in strict) and not self._within(at, end)
             for at, end, found in self.windows()
         )
+
+    def rest(self, *values: str) -> list[str]:
+        """Words that neither name the act, nor one of these values, nor anything of the inventory, nor a number."""
+        wanted = {key(value) for value in values} | set(self.known.names)
+        left = {
+            at for at, token in enumerate(self.tokens)
+            if token not in _FILLERS and token not in _UNITS and at not in self.verbs and not _GLUED.fullmatch(token)
+        }  # fmt: skip
+        for at, end, together in self.windows():
+            if together in wanted or together.isdecimal():
+                left.difference_update(range(at, end))
+        for value in values:
+            left -= {at for at in left if self.tokens[at] in acts.words(value)}
+        for at, token in enumerate(self.tokens):
+            if token in numbers.WORDS or token == "half":  # noqa: S105
+                left.discard(at)
+        return [self.tokens[at] for at in sorted(left)]
 
     def number(self, value: float) -> bool:
         return any(abs(found - value) < 1e-9 for _, found in self._amounts())
@@ -210,11 +237,13 @@ def _leads(tokens: Sequence[str]) -> bool:
     named = acts.ordered(tokens)
     if not named:
         return False
-    at = min(place for name in named if (place := acts.first(acts.ACTS[name].orders, tokens)) is not None)
+    at = acts.first(acts.ACTS[named[0]].orders, tokens) or 0
     before = list(tokens[:at])
     if len(before) > 1 and before[0] in {"on", "in", "for"}:
         del before[1]
-    return all(word in _BEFORE_ACT for word in before)
+    if not _LIGHT.isdisjoint(before):
+        return all(word in _BEFORE_ACT | _BEFORE_NOUN for word in before)
+    return all(word in _BEFORE_ACT for word in before) and tokens[at + 1 : at + 2] != ["of"]
 
 
 def said(words: Words, name: str, value: Any, names: Sequence[str], *, target: bool, listed: bool) -> bool:

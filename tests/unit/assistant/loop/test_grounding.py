@@ -156,6 +156,7 @@ def alone(house: House, asked: str, tool: str, **args: Any) -> bool:
 
 async def test_an_order_in_the_operators_words_runs_alone(house: House) -> None:
     assert alone(house, "restart smbd on pve", "restart_service", node="pve", service="smbd")
+    assert alone(house, "start the vm plex and gitea now, please", "start_vm", guest="gitea")
     assert alone(house, "please start plex old", "start_vm", guest="106", timeout_s=120)
     assert alone(house, "start 104", "start_vm", guest="plex")
     assert alone(house, "start the tv box", "start_vm", guest="104", aliases={"the tv box": "plex"})
@@ -171,6 +172,12 @@ async def test_what_was_not_said_waits(house: House) -> None:
         ("read the restart log of smbd on pve", "restart_service", {"node": "pve", "service": "smbd"}),
         ("is smbd on pve up?", "restart_service", {"node": "pve", "service": "smbd"}),
         ("stop plex", "start_vm", {"guest": "plex"}),
+        ("summarise the restart of smbd and the start of plex", "start_vm", {"guest": "plex"}),
+        ("show me the stop and start times of plex", "start_vm", {"guest": "plex"}),
+        ("list the stops and start of plex", "start_vm", {"guest": "plex"}),
+        ("compare the stop, start of plex", "start_vm", {"guest": "plex"}),
+        ("start watching plex", "start_vm", {"guest": "plex"}),
+        ("start with plex, then look at gitea", "start_vm", {"guest": "gitea"}),
         ("start plex", "start_vm", {"guest": "plex", "timeout_s": 5}),
         ("start gitea and take a snapshot of plex", "start_vm", {"guest": "plex"}),
         ("start gitea and show me the journal of plex", "start_vm", {"guest": "plex"}),
