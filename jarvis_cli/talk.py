@@ -22,6 +22,7 @@ CALL: Final = (
 WAITS: Final = 7
 CUT: Final = 8
 NOT_UNDERSTOOD: Final = 6
+BLOCKED: Final = 5
 _WELL: Final = frozenset({"done", "verified"})
 _WAITING: Final = frozenset({"asks", "awaiting", "running"})
 
@@ -113,6 +114,7 @@ def document(said: Said) -> Entity:
         "reply": str(reply.get("text") or ""),
         "calls": [{name: call.get(name) for name in CALL} | {"undo_command": outcome.undo_line(call)}
                   for call in reply.get("calls") or []],
+        "kind": reply.get("kind") or None,
         "backend": reply.get("backend"),
         "suggestion": reply.get("suggestion"),
         "session": reply.get("session"),
@@ -123,9 +125,9 @@ def document(said: Said) -> Entity:
 
 
 def exit_code(said: Said) -> int:
-    """0 answered or done; 1 it failed; 5 refused or denied; 6 not understood; 7 a call waits for a word; 8 cut
-    short, or nobody knows what became of a call; 130 interrupted. Of several calls the gravest word counts; a
-    model's reads do not, for it may try another way."""
+    """0 answered or done; 1 it failed; 5 refused, denied, or not done for what was said; 6 not understood; 7 a call
+    waits for a word; 8 cut short, or nobody knows what became of a call; 130 interrupted. Of several calls the
+    gravest word counts; a model's reads do not, for it may try another way."""
     if said.stopped:
         return 130
     reply = said.reply
@@ -133,10 +135,8 @@ def exit_code(said: Said) -> int:
     codes = [_call_code(call) for call in counted]
     status = reply.get("status")
     codes += {"asks": [WAITS], "cut": [CUT], "cancelled": [1]}.get(str(status), [])
-    if not any(codes) and reply.get("suggestion"):
-        return NOT_UNDERSTOOD
-    if status == "failed":
-        codes.append(NOT_UNDERSTOOD if reply.get("backend") == "intents" and not counted else 1)
+    codes += {"unknown": [NOT_UNDERSTOOD], "blocked": [BLOCKED]}.get(str(reply.get("kind")), [])
+    codes += [1] if status == "failed" else []
     return next((code for code in (CUT, 1, 5, 2, NOT_UNDERSTOOD, WAITS) if code in codes), max(codes, default=0))
 
 

@@ -80,6 +80,9 @@ class ChatReply(Message):
     calls: list[ChatCall] = []
     backend: str = "intents"
     """``intents``, or place and model: ``local qwen2.5-7b-instruct``."""
+    kind: Literal["", "order", "question", "blocked", "unknown"] = ""
+    """What the sentence was taken for: an order; a question; blocked, so that nothing was done; unknown, so that
+    nothing was understood. Empty where a model was asked."""
     suggestion: str | None = None
     """A sentence that would have been understood; saying ``yes`` in the session says it."""
     notes: list[str] = []

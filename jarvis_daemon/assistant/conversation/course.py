@@ -202,7 +202,8 @@ class Course:
             running.reply = reply = ChatReply(
                 session=running.session, turn=running.number, status=outcome.status, text=outcome.text,
                 calls=list(outcome.calls or telling.calls.values()), backend=outcome.backend,
-                suggestion=outcome.suggestion, notes=list(telling.notes), trace=f"t{running.number}",
+                kind=outcome.kind, suggestion=outcome.suggestion, notes=list(telling.notes),
+                trace=f"t{running.number}",
             )  # fmt: skip
             body = table.Body(messages=list(outcome.messages), tainted=outcome.tainted)
             now = self._clock.now()

@@ -107,6 +107,8 @@ class Outcome:
     status: TurnStatus = "done"
     calls: list[ChatCall] = field(default_factory=list)
     backend: str = "intents"
+    kind: Literal["", "order", "question", "blocked", "unknown"] = ""
+    """As in ``ChatReply``."""
     notes: list[str] = field(default_factory=list)
     suggestion: str | None = None
     messages: tuple[Message, ...] = ()
