@@ -137,12 +137,11 @@ class CloudModel:
             limit = self._settings.first_token_s + (0.0 if self._asking.listens else START_S)
             async with contextlib.aclosing(self._asking.stream(asked)) as answers:
                 while (told := await within(self._clock, limit, anext(answers, None))) is not None:
-                    if (event := self._event(told)) is None:
-                        continue
-                    yield event
+                    began, limit = True, self._settings.idle_s
+                    if (event := self._event(told)) is not None:
+                        yield event
                     if isinstance(event, Done | Failed):
                         return
-                    began, limit = True, self._settings.idle_s
             yield Failed("cut", f"{self._who} ended its reply in the middle")
         except TimeoutError:
             seconds = self._settings.idle_s if began else self._settings.first_token_s
@@ -159,6 +158,8 @@ class CloudModel:
         match told:
             case {"text": str(text)}:
                 return Text(text)
+            case {"thinking": True}:
+                return None
             case {"tool": {"id": str(number), "name": str(name), "args": dict(args)}}:
                 return ToolUse(number, name, args)
             case {"tool": {"id": str(number), "name": str(name), "broken": str(broken)}}:

@@ -2,9 +2,9 @@
 
 Over one binary stream, a JSON document a frame: it says ``{ready}`` once it listens, is asked ``{id, messages,
 tools, schema, max_tokens, temperature, seed, timeout_s}`` in the words of the OpenAI protocol and answers with that
-``id``: ``{text}`` and ``{tool: {id, name, args | broken}}``, ``{usage: {input, output, cached, written}}``, at last
-``{done, end}`` or ``{failed: {why, text, …}, end}``. ``{id, cancel: true}`` closes the provider's connection, so that
-it stops. No call is made twice: who asks decides that.
+``id``: ``{text}``, ``{thinking}`` and ``{tool: {id, name, args | broken}}``, ``{usage: {input, output, cached,
+written}}``, at last ``{done, end}`` or ``{failed: {why, text, …}, end}``. ``{id, cancel: true}`` closes the
+provider's connection, so that it stops. No call is made twice: who asks decides that.
 """
 
 from __future__ import annotations
@@ -17,8 +17,10 @@ import ipaddress
 import json
 import logging
 import os
+import re
 import sys
-from collections.abc import AsyncIterator
+import warnings
+from collections.abc import AsyncIterator, MutableMapping
 from typing import Any, Final
 
 from jarvis_daemon.assistant.worker.faults import failure, hidden
@@ -38,6 +40,8 @@ _ENVIRON: Final = {
 }
 _ELSEWHERE: Final = ("_API_BASE", "_BASE_URL", "_API_KEY", "_AUTH_TOKEN")
 """Ends of variables by which litellm would ask another address, or with another key, than the settings say."""
+_REASONS: Final = re.compile(r"(?:^|/)(?:gpt-[5-9]|o\d)")
+"""Models that refuse a temperature, which litellm does not know of all of them."""
 _opened: contextvars.ContextVar[list[Any]] = contextvars.ContextVar("opened")
 """The HTTP answers of the call that runs in this context."""
 
@@ -88,12 +92,8 @@ def require() -> None:
 
 def load(*, simulated: bool) -> Any:
     """litellm, with everything off that reaches out by itself."""
-    for name in list(os.environ):
-        if name.endswith(_ELSEWHERE) or name.startswith("LITELLM_"):
-            del os.environ[name]
-    os.environ.update(_ENVIRON)
-    if simulated:
-        os.environ["NO_PROXY"] = os.environ["no_proxy"] = "*"  # a proxy lies beyond this machine
+    settle(os.environ, simulated=simulated)
+    warnings.simplefilter("ignore")  # what pydantic warns of holds the reply
     library: Any = importlib.import_module("litellm")
     library.telemetry = False
     library.suppress_debug_info = True
@@ -103,6 +103,16 @@ def load(*, simulated: bool) -> Any:
     library.callbacks, library.success_callback, library.failure_callback = [], [], []
     _watch(library.httpx, simulated=simulated)
     return library
+
+
+def settle(environ: MutableMapping[str, str], *, simulated: bool) -> None:
+    """An environment in which only the settings say whom litellm asks."""
+    for name in list(environ):
+        if name.endswith(_ELSEWHERE) or name.startswith("LITELLM_"):
+            del environ[name]
+    environ.update(_ENVIRON)
+    if simulated:
+        environ["NO_PROXY"] = environ["no_proxy"] = "*"  # a proxy lies beyond this machine
 
 
 def _watch(httpx: Any, *, simulated: bool) -> None:
@@ -151,9 +161,10 @@ class Models:
         given: dict[str, Any] = {
             "model": self._model, "messages": request["messages"], "stream": True,
             "stream_options": {"include_usage": True}, "max_tokens": request["max_tokens"],
-            "temperature": request["temperature"], "api_key": self._key or "none", "num_retries": 0,
-            "max_retries": 0, "timeout": request["timeout_s"],
+            "api_key": self._key or "none", "num_retries": 0, "max_retries": 0, "timeout": request["timeout_s"],
         }  # fmt: skip
+        if not _REASONS.search(self._model):
+            given["temperature"] = request["temperature"]
         if self._base_url is not None:
             given["api_base"] = self._base_url
         if request.get("seed") is not None:
@@ -184,6 +195,8 @@ class Reply:
                 told.append({"text": choice.delta.content})
             for part in choice.delta.tool_calls or []:
                 self._piece(part)
+            if getattr(choice.delta, "reasoning_content", None):
+                told.append({"thinking": True})  # no part of the reply, but a sign of life
             self.begun = self.begun or bool(told or self._calls)
         return told
 
@@ -199,7 +212,7 @@ class Reply:
 
     def ending(self, stream: Any) -> list[dict[str, Any]]:
         """Calls in their order, usage, done. litellm makes up an end, and tokens, where the provider told none."""
-        if stream.received_finish_reason is None:
+        if stream.received_finish_reason is None and stream.intermittent_finish_reason is None:
             why = "cut" if self.begun else "bad_reply"
             return [{"failed": {"why": why, "text": "the stream ended before its end"}, "end": True}]
         told: list[dict[str, Any]] = [

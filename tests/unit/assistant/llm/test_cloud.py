@@ -265,6 +265,20 @@ async def test_a_silence_in_the_middle(house: House) -> None:
     assert await house.hear() == {"id": asked["id"], "cancel": True}
 
 
+async def test_a_model_that_thinks_aloud_has_begun(house: House) -> None:
+    await house.all_of(DONE)
+    asking = asyncio.ensure_future(gathered(house.model.stream(HELLO)))
+    asked = await house.hear()
+    for _ in range(5):
+        await house.clock.advance(20)
+        house.say(id=asked["id"], thinking=True)
+        for _ in range(10):
+            await asyncio.sleep(0)
+    house.say(id=asked["id"], text="Well")
+    house.say(id=asked["id"], **DONE)
+    assert await asking == [Text("Well"), Done("stop")]
+
+
 async def test_the_first_question_waits_for_the_process_too(house: House) -> None:
     asking = asyncio.ensure_future(gathered(house.model.stream(HELLO)))
     asked = await house.hear()
@@ -346,6 +360,19 @@ def test_keys_are_taken_out_of_what_a_provider_says(text: str) -> None:
     assert "***" in left
     for part in (KEY, "api03", "wxyz", "1234567890abcdef"):
         assert part not in left
+
+
+def test_only_the_settings_say_whom_litellm_asks() -> None:
+    environ = {
+        "ANTHROPIC_BASE_URL": "https://evil.example", "OPENAI_API_BASE": "x", "LITELLM_LOG": "DEBUG",
+        "ANTHROPIC_AUTH_TOKEN": "x", "HTTPS_PROXY": "http://proxy:3128", "PATH": "/bin",
+    }  # fmt: skip
+    worker.settle(environ, simulated=False)
+    assert (environ["PATH"], environ["HTTPS_PROXY"]) == ("/bin", "http://proxy:3128")
+    assert environ["LITELLM_LOG"] == "CRITICAL"
+    assert not {"ANTHROPIC_BASE_URL", "OPENAI_API_BASE", "ANTHROPIC_AUTH_TOKEN", "NO_PROXY"} & set(environ)
+    worker.settle(environ, simulated=True)
+    assert environ["NO_PROXY"] == "*"
 
 
 class Timeout(Exception):

@@ -14,12 +14,15 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from jarvis_daemon.assistant.llm.contract import Done, Failed, Message, Request, Text, ToolUse, Usage
-from jarvis_daemon.assistant.llm.ledger import Ledger, Reservation
-from jarvis_daemon.clock import SystemClock
-from jarvis_daemon.settings.assistant import CostSettings
+from jarvis_daemon.assistant.llm.brain import ModelBrain
+from jarvis_daemon.assistant.llm.contract import Began, Done, Failed, Message, Request, Text, ToolUse, Usage, Wish
+from jarvis_daemon.assistant.llm.ledger import Ledger, Reservation, longest_prompt
+from jarvis_daemon.assistant.llm.local import LocalModel
+from jarvis_daemon.assistant.llm.prices import shipped
+from jarvis_daemon.protocol.locate import Places
+from jarvis_daemon.settings.assistant import AssistantSettings, CostSettings, LocalModelSettings
 from jarvis_daemon.store import Store
-from tests.scripted import Answer, Hold, Scripted, anthropic
+from tests.scripted import Answer, Hold, Scripted, anthropic, openai
 from tests.unit.assistant.llm.cloud_yard import GUEST, KEY, CloudYard, ask, body, text_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
@@ -185,7 +188,7 @@ async def test_a_redirect_does_not_take_the_key_along(yard: CloudYard) -> None:
 async def test_the_ledger_matches_to_the_token(yard: CloudYard, tmp_path: Path) -> None:
     store = Store(tmp_path / "jarvis.db")
     await store.open()
-    ledger = Ledger(CostSettings(), store, SystemClock())
+    ledger = Ledger(CostSettings(), store, yard.clock)
     try:
         request = ask()
         held = await ledger.reserve(yard.model, request, 1)
@@ -199,6 +202,51 @@ async def test_the_ledger_matches_to_the_token(yard: CloudYard, tmp_path: Path) 
         counted = [row[f"{name}_tokens"] for name in ("input", "output", "cached", "written")]
         assert counted == [2_420, 45, 2_000, 300]
         assert (row["usd"], row["estimated"]) == (paid, 0)
+    finally:
+        await store.close()
+
+
+async def test_another_model_goes_on_where_the_cloud_fails_or_the_budget_ends(
+    yard: CloudYard, tmp_path: Path
+) -> None:
+    store = Store(tmp_path / "jarvis.db")
+    await store.open()
+    wish = Wish("why is it slow?", turn=1, prefer="cloud")
+    try:
+        async with Scripted(always=openai.stream("At home", tokens=(50, 5))) as home:
+            local = LocalModel(
+                LocalModelSettings(enabled=True, url=home.url, model="qwen", window_tokens=8192),
+                Places(yard.home, yard.home, yard.home, yard.home), yard.clock,
+            )  # fmt: skip
+            # one call's worst case fits, a second one does not fit behind what the first cost
+            worst = shipped().of(MODEL).worst(longest_prompt(ask()), ask().max_tokens)
+            ledger = Ledger(CostSettings(daily_usd=worst * 1.2), store, yard.clock)
+            brain = ModelBrain(AssistantSettings(), [yard.model, local], yard.clock, ledger)
+
+            async def said(*answers: Answer) -> list[Any]:
+                yard.provider.answers.clear()
+                yard.provider.answers.extend(answers)
+                return [event async for event in brain.stream(ask(), wish)]
+
+            events = await said(anthropic.error(529, "overloaded_error", "Overloaded"))
+            assert [e.backend for e in events if isinstance(e, Began)] == ["cloud", "local"]
+            assert text_of(events) == "At home"
+            wish = Wish("why?", turn=2, prefer="cloud")
+            costly = anthropic.stream("In the cloud", tokens=anthropic.Tokens(3000, 100))
+            assert text_of(await said(costly)) == "In the cloud"
+            before = len(yard.provider.asked)
+            events = await said(anthropic.stream("never"))
+            assert len(yard.provider.asked) == before, "not asked beyond the budget"
+            assert text_of(events) == "At home"
+            (began,) = [event for event in events if isinstance(event, Began)]
+            assert "assistant.cost.daily_usd" in began.why
+            rows = await store.read(lambda db: list(db.query("select * from llm_calls order by id")))
+            assert [(r["backend"], r["status"], r["fallback_of"], r["input_tokens"], r["turn"]) for r in rows] == [
+                ("cloud", "overloaded", "", 0, 1), ("local", "done", "cloud", 50, 1),
+                ("cloud", "done", "", 3000, 2), ("local", "done", "cloud", 50, 2),
+            ]  # fmt: skip
+            assert [row["usd"] for row in rows] == [0, 0, pytest.approx(0.0105), 0]
+            await local.close()
     finally:
         await store.close()
 
