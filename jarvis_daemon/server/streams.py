@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Final, Protocol
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from typing import Any, Final, Protocol
 
 from jarvis_daemon.bus import Bus, Principal
 from jarvis_daemon.protocol.errors import JarvisError
@@ -74,10 +75,15 @@ class Streams:
 
     async def _pump(self, stream_id: int, kind: str, outgoing: AsyncIterator[bytes]) -> None:
         try:
-            async for payload in outgoing:
-                await self._send(stream_id.to_bytes(4, "big") + payload, binary=True)
+            async with _closing(outgoing):  # also where the link breaks while we send: what waits has to hear of it
+                async for payload in outgoing:
+                    await self._send(stream_id.to_bytes(4, "big") + payload, binary=True)
             await self._send(encode_note("stream", Stream(stream=stream_id, kind=kind, closed=True)))
         finally:
             stream = self._streams.pop(stream_id, None)
             while stream is not None and not stream.incoming.empty():
                 stream.incoming.get_nowait()  # the session may be waiting for room, and nobody else reads now
+
+
+def _closing(outgoing: AsyncIterator[bytes]) -> contextlib.AbstractAsyncContextManager[Any]:
+    return contextlib.aclosing(outgoing) if isinstance(outgoing, AsyncGenerator) else contextlib.nullcontext()
