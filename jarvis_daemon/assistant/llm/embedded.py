@@ -59,23 +59,17 @@ class EmbeddedModel:
         if (missing := self._missing()) is not None:
             yield missing
             return
-        hold = self._asking.stream({"hold": True})
-        async with contextlib.aclosing(_generator(hold)):
-            try:
-                told = await within(self._clock, LOAD_S, anext(hold))
-            except (Lost, StopAsyncIteration) as lost:
-                yield Failed("unreachable", f"The embedded model does not run: {clean(str(lost), limit=200)}")
-                return
-            except TimeoutError:
-                yield Failed("timeout", f"The embedded model was not loaded within {LOAD_S:g} s")
-                return
-            if failed := told.get("failed"):
-                yield Failed("unreachable", f"The embedded model cannot be loaded: {clean(str(failed), limit=200)}")
-                return
-            self._up = True
-            async with contextlib.aclosing(_generator(self._inner.stream(request))) as events:
+        for last in (False, True):
+            said = last
+            async with contextlib.aclosing(self._once(request)) as events:
                 async for event in events:
+                    if not said and isinstance(event, Failed) and event.why in {"unreachable", "cut"}:
+                        break  # its process was just about to end: another one answers
+                    said = True
                     yield event
+                else:
+                    return
+            await self._asking.end()
 
     async def window(self) -> int:
         return self._settings.window_tokens
@@ -95,6 +89,27 @@ class EmbeddedModel:
     async def close(self) -> None:
         await self._inner.close()
         await self._asking.stop()
+
+    async def _once(self, request: Request) -> AsyncGenerator[Event]:
+        """One try: have the process run, hold it, ask the model."""
+        hold = _generator(self._asking.stream({"hold": True}))
+        async with contextlib.aclosing(hold):
+            try:
+                told = await within(self._clock, LOAD_S, anext(hold))
+            except Lost as lost:
+                yield Failed("unreachable", f"The embedded model does not run: {clean(lost.why, limit=200)}")
+                return
+            except TimeoutError:
+                yield Failed("timeout", f"The embedded model was not loaded within {LOAD_S:g} s")
+                return
+            if failed := told.get("failed"):
+                said = clean(str(failed), limit=200)
+                yield Failed("missing", f"The embedded model cannot be loaded: {said}")
+                return
+            self._up = True
+            async with contextlib.aclosing(_generator(self._inner.stream(request))) as events:
+                async for event in events:
+                    yield event
 
     def _missing(self) -> Failed | None:
         """What has to be installed first. The weights may have come since we began."""

@@ -19,6 +19,7 @@ import asyncio
 import contextlib
 import importlib
 import json
+import os
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
@@ -295,7 +296,8 @@ def _root(error: BaseException) -> str:
         if isinstance(found, BaseExceptionGroup):
             found = found.exceptions[0]
         if isinstance(found, OSError) and found.strerror:
-            said = found.strerror
+            # asyncio writes its own text with the system's number; a name that is not found has a number below 0
+            said = os.strerror(found.errno) if found.errno and found.errno > 0 else found.strerror
         if found is None or (found := found.__cause__ or found.__context__) is None:
             break
     return clean(said, limit=120)
