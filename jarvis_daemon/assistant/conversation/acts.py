@@ -110,14 +110,16 @@ _PARTICLES: Final[Mapping[str, frozenset[str]]] = {
     "backing": frozenset({"up"}),
 }  # fmt: skip
 """Words that claim an act only together with one of these, somewhere behind them."""
+LONGEST: Final = 4000
 _EDGES: Final = " \t\r\n.,;:!?()[]{}<>\"'`*_~“”‘’…"
 _SPLIT: Final = re.compile(r"[\s/]+")
 
 
 def words(text: str) -> list[str]:
-    """The words of a text in lower case, without the marks at their edges; what joins the parts of a name stays."""
+    """The words of a text in lower case, without the marks at their edges; what joins the parts of a name stays.
+    Of a text that nobody types only its beginning."""
     found = []
-    for raw in text.casefold().replace("’", "'").split():
+    for raw in text[:LONGEST].casefold().replace("’", "'").split():
         word = raw.strip(_EDGES).removesuffix("'s")
         if word:
             found.append(word)
@@ -196,11 +198,12 @@ GOING_WORDS: Final = frozenset({word for act in ACTS.values() for word in act.go
 
 def first(orders: Iterable[str], tokens: Sequence[str]) -> int | None:
     """Where the first of these words of an order stands."""
-    places = []
+    there: dict[str, int] = {}
+    for at, token in enumerate(tokens):
+        there.setdefault(token, at)
+    found = []
     for order in orders:
         verb, _, particle = order.partition(":")
-        for at, token in enumerate(tokens):
-            if token == verb and (not particle or particle in tokens[at + 1 :]):
-                places.append(at)
-                break
-    return min(places, default=None)
+        if verb in there and (not particle or particle in tokens[there[verb] + 1 :]):
+            found.append(there[verb])
+    return min(found, default=None)

@@ -172,7 +172,7 @@ class _Run:
         ordered = acts.ordered(words) if why_not(turn.asked) != "asked" else []
         prefer = turn.backend if turn.backend != "intents" else "auto"
         self.wish = Wish(
-            text=redact(turn.asked), turn=turn.id, prefer=prefer, writes=bool(ordered),
+            text=redact(turn.asked[: acts.LONGEST]), turn=turn.id, prefer=prefer, writes=bool(ordered),
             private=turn.backend == "local",
         )  # fmt: skip
         self.calling = Calling(

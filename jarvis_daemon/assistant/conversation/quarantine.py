@@ -42,7 +42,7 @@ class Quarantine:
     async def summarise(self, text: str, about: str, wish: Wish, *, window: int = 4096) -> str | None:
         """``text`` in at most ``MAX_OUT`` characters, redacted; ``window``: of the model, in tokens."""
         key = secrets.token_hex(4)
-        plain = redact(clean_block(text, limit=200_000)).replace(key, "")
+        plain = redact(clean_block(text, limit=200_000)).replace(key, "…")
         body = ends(plain, min(MAX_IN, max(600, (window - 900) * 3)))
         request = Request(
             messages=(

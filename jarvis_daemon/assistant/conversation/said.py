@@ -41,7 +41,7 @@ _FILLERS: Final = (
         "docker storage pool disk incident silence tag tags runbook thanks thank you sir jarvis up back too and"
     )
 )
-"""Words of an order that name nothing. Any other word has to be accounted for, or the order means something else."""
+"""Words of an order that name nothing. Any other has to be accounted for, or the order means something else."""
 _APART: Final = re.compile(r"[,;\n&]|[.!?](?=\s|$)|\s(?:and|then|also|plus)\s", re.IGNORECASE)
 _POLITE: Final = re.compile(
     r"^\W*(?:(?:hey|hi|hello|ok|okay|jarvis|please|kindly|now|so|well)\W+|(?:can|could|would|will)\s+you\s+)+",
@@ -114,11 +114,11 @@ class Words:
         )
 
     def rest(self, *values: str) -> list[str]:
-        """Words that neither name the act, nor one of these values, nor anything of the inventory, nor a number."""
+        """Words that name neither the act, nor one of these values, nor a thing of the inventory, nor a number."""
         wanted = {key(value) for value in values} | set(self.known.names)
         left = {
             at for at, token in enumerate(self.tokens)
-            if token not in _FILLERS and token not in _UNITS and at not in self.verbs and not _GLUED.fullmatch(token)
+            if token not in _FILLERS | _UNITS.keys() and at not in self.verbs and not _GLUED.fullmatch(token)
         }  # fmt: skip
         for at, end, together in self.windows():
             if together in wanted or together.isdecimal():

@@ -54,7 +54,7 @@ class ScriptedBackend:
     counted: int = 0
     closed: int = 0
 
-    async def stream(self, request: Request) -> AsyncIterator[BrainEvent]:
+    async def stream(self, request: Request) -> AsyncIterator[Any]:
         step = self.script[min(len(self.requests), len(self.script) - 1)]
         self.requests.append(request)
         try:
@@ -102,7 +102,7 @@ class ScriptedBrain:
     wishes: list[Wish] = field(default_factory=list)
     none: str = ""
 
-    async def stream(self, request: Request, wish: Wish) -> AsyncIterator[BrainEvent]:
+    async def stream(self, request: Request, wish: Wish) -> AsyncIterator[Any]:
         self.wishes.append(wish)
         yield Began(self.backend.name, self.backend.model)
         stream = self.backend.stream(request)
@@ -115,7 +115,7 @@ class ScriptedBrain:
     async def fit(self, wish: Wish) -> tuple[LLMBackend | None, str]:
         if self.none:
             return None, self.none
-        return self.backend, "scripted"  # type: ignore[return-value]
+        return self.backend, "scripted"
 
     @property
     def any(self) -> bool:
