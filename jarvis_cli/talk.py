@@ -114,7 +114,7 @@ def document(said: Said) -> Entity:
         "reply": str(reply.get("text") or ""),
         "calls": [{name: call.get(name) for name in CALL} | {"undo_command": outcome.undo_line(call)}
                   for call in reply.get("calls") or []],
-        "kind": reply.get("kind") or None,
+        "meant": reply.get("meant") or None,
         "backend": reply.get("backend"),
         "suggestion": reply.get("suggestion"),
         "session": reply.get("session"),
@@ -135,7 +135,7 @@ def exit_code(said: Said) -> int:
     codes = [_call_code(call) for call in counted]
     status = reply.get("status")
     codes += {"asks": [WAITS], "cut": [CUT], "cancelled": [1]}.get(str(status), [])
-    codes += {"unknown": [NOT_UNDERSTOOD], "blocked": [BLOCKED]}.get(str(reply.get("kind")), [])
+    codes += {"unknown": [NOT_UNDERSTOOD], "blocked": [BLOCKED]}.get(str(reply.get("meant")), [])
     codes += [1] if status == "failed" else []
     return next((code for code in (CUT, 1, 5, 2, NOT_UNDERSTOOD, WAITS) if code in codes), max(codes, default=0))
 

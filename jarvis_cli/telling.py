@@ -136,8 +136,9 @@ def call_line(call: Entity, look: Look) -> str:
     status, tier = str(call.get("status")), str(call.get("tier"))
     glyph, tone = MARKS.get(status, ILL)
     what = clean(f"{call.get('name')} {call.get('target_name') or call.get('target') or ''}".rstrip(), limit=120)
-    line = f"  {look.paint(look.glyphs(glyph), tone)} {what} {look.paint(tier.upper(), TIER_TONE.get(tier, 'bad'))}"
-    line += f" {look.paint(status, tone)}"
+    # The tier of a read is known afterwards.
+    grade = f" {look.paint(tier.upper(), TIER_TONE.get(tier, 'bad'))}" if tier else ""
+    line = f"  {look.paint(look.glyphs(glyph), tone)} {what}{grade} {look.paint(status, tone)}"
     if status in {"refused", "failed", "contradicted", "unverified", "denied", "expired"} and call.get("why"):
         line += look.paint(f": {clean(str(call['why']))}", "faint")
     return line

@@ -73,11 +73,12 @@ def say(run: Session, text: str, *, session_: str | None, new: bool, backend: st
 
 def after(run: Session, said: talk.Said) -> None:
     """What stands below an answer: how it is taken back, and that the homelab is simulated."""
+    text = str(said.reply.get("text") or "")
     for call in said.reply.get("calls") or []:
-        if call.get("status") == "verified" and (undo := outcome.undo_line(call)):
+        if "undo:" not in text and call.get("status") == "verified" and (undo := outcome.undo_line(call)):
             run.out.note(f"undo: {undo}")
     meant = clean(str(said.reply.get("suggestion") or ""))
-    if meant and meant not in str(said.reply.get("text")):
+    if meant and meant not in text:
         run.out.note(f"Did you mean: {meant}?")
     if said.simulated:
         run.out.note("SIMULATED")

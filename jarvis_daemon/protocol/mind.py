@@ -80,7 +80,7 @@ class ChatReply(Message):
     calls: list[ChatCall] = []
     backend: str = "intents"
     """``intents``, or place and model: ``local qwen2.5-7b-instruct``."""
-    kind: Literal["", "order", "question", "blocked", "unknown"] = ""
+    meant: Literal["", "order", "question", "blocked", "unknown"] = ""
     """What the sentence was taken for: an order; a question; blocked, so that nothing was done; unknown, so that
     nothing was understood. Empty where a model was asked."""
     suggestion: str | None = None

@@ -202,7 +202,7 @@ class Course:
             running.reply = reply = ChatReply(
                 session=running.session, turn=running.number, status=outcome.status, text=outcome.text,
                 calls=list(outcome.calls or telling.calls.values()), backend=outcome.backend,
-                kind=outcome.kind, suggestion=outcome.suggestion, notes=list(telling.notes),
+                meant=outcome.meant, suggestion=outcome.suggestion, notes=list(telling.notes),
                 trace=f"t{running.number}",
             )  # fmt: skip
             body = table.Body(messages=list(outcome.messages), tainted=outcome.tainted)

@@ -62,7 +62,7 @@ class Thinker:
         if not to_model and understood.kind == "question":
             with running.trace.span("answer", understood.intent):
                 answer = await self._answer(understood, running.who)
-            return Outcome(text=self._say(running, answer), kind="question", tainted=answer.tainted), None
+            return Outcome(text=self._say(running, answer), meant="question", tainted=answer.tainted), None
         if running.backend != "intents" and self._models():
             return await self._loop.run(await self._turn(running)), None
         return self._not_understood(running, understood), None
@@ -76,7 +76,7 @@ class Thinker:
             call.status = "denied"
             await running.telling.call(call)
             said = self._say(running, Answer("Very well, nothing was done.", grave=True))
-            return Outcome(text=said, calls=[call], kind="order")
+            return Outcome(text=said, calls=[call], meant="order")
         with running.trace.span("tool", understood.tool):
             done = await self._orders.confirm(understood, call, running.who, running.telling, typed=typed, pin=pin)
         return self._told(running, understood, done)
@@ -91,7 +91,7 @@ class Thinker:
         replies = understood.replies if done.success else ()
         text = self._say(running, done.answer, replies)
         return Outcome(
-            text=text, status="asks" if done.asks else "done", kind="order", calls=[done.call],
+            text=text, status="asks" if done.asks else "done", meant="order", calls=[done.call],
             tainted=done.answer.tainted,
         )  # fmt: skip
 
@@ -106,7 +106,7 @@ class Thinker:
         lines = () if suggestion or understood.kind == "blocked" else ("`help` tells what I understand.",)
         said = self._say(running, Answer(text, lines, grave=True))
         return Outcome(
-            text=said, suggestion=suggestion, kind="blocked" if understood.kind == "blocked" else "unknown"
+            text=said, suggestion=suggestion, meant="blocked" if understood.kind == "blocked" else "unknown"
         )
 
     def _say(self, running: Running, answer: Answer, replies: Sequence[str] = ()) -> str:

@@ -107,7 +107,7 @@ class Outcome:
     status: TurnStatus = "done"
     calls: list[ChatCall] = field(default_factory=list)
     backend: str = "intents"
-    kind: Literal["", "order", "question", "blocked", "unknown"] = ""
+    meant: Literal["", "order", "question", "blocked", "unknown"] = ""
     """As in ``ChatReply``."""
     notes: list[str] = field(default_factory=list)
     suggestion: str | None = None

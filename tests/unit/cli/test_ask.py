@@ -40,7 +40,7 @@ def test_the_document_has_its_shape(jarvis: Jarvis) -> None:
     found = document(said)
     assert said.code == 0
     assert list(found) == [
-        "simulated", "reply", "calls", "kind", "backend", "suggestion", "session", "turn", "status", "notes",
+        "simulated", "reply", "calls", "meant", "backend", "suggestion", "session", "turn", "status", "notes",
     ]  # fmt: skip
     (call,) = found["calls"]
     assert (call["name"], call["args"], call["tier"], call["status"]) == (
@@ -188,7 +188,7 @@ def test_a_failed_act_and_a_killed_gate(parlour: ServedParlour, jarvis: Jarvis) 
 def test_what_must_not_act_is_told_and_coded(jarvis: Jarvis) -> None:
     said = jarvis("ask", "not start 104", "--yes")
     assert (said.code, said.out) == (5, "I do nothing that is negated.\n")
-    assert document(jarvis("ask", "not start 104", "-o", "json"))["kind"] == "blocked"
+    assert document(jarvis("ask", "not start 104", "-o", "json"))["meant"] == "blocked"
     nothing = jarvis("ask", "gibberish")
     assert nothing.code == 6
     assert "I did not understand that" in nothing.out
