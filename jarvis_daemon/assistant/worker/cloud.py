@@ -29,8 +29,12 @@ from jarvis_daemon.protocol.errors import JarvisError
 from jarvis_daemon.protocol.spawn import spawn
 
 STREAM: Final = "assistant.llm"
-ARGUMENTS_MAX: Final = 256 * 1024
+ARGUMENTS_MAX: Final = 64 * 1024
 CALLS_MAX: Final = 64
+REPLY_MAX: Final = 2_000_000
+"""Characters; ``max_tokens`` ends any honest reply far below."""
+PIECE_MAX: Final = 16 * 1024
+"""Characters that are told at once: a frame to the daemon has an end."""
 BROKEN_MAX: Final = 2000
 _ENVIRON: Final = {
     "LITELLM_LOCAL_MODEL_COST_MAP": "True",  # else it fetches a list of prices from the network
@@ -182,6 +186,7 @@ class Reply:
 
     def __init__(self) -> None:
         self.begun = False
+        self._size = 0
         self._calls: dict[int, dict[str, str]] = {}
         self._reason = ""
         self._usage: Any = None
@@ -191,13 +196,16 @@ class Reply:
         told: list[dict[str, Any]] = []
         for choice in chunk.choices[:1]:
             self._reason = choice.finish_reason or self._reason
-            if choice.delta.content:
-                told.append({"text": choice.delta.content})
+            text = choice.delta.content or ""
+            self._size += len(text)
+            told += [{"text": text[at : at + PIECE_MAX]} for at in range(0, len(text), PIECE_MAX)]
             for part in choice.delta.tool_calls or []:
                 self._piece(part)
             if getattr(choice.delta, "reasoning_content", None):
                 told.append({"thinking": True})  # no part of the reply, but a sign of life
             self.begun = self.begun or bool(told or self._calls)
+        if self._size > REPLY_MAX:
+            raise ValueError("a reply that has no end")
         return told
 
     def _piece(self, part: Any) -> None:

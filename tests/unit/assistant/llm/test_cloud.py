@@ -8,6 +8,7 @@ import importlib.util
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -373,6 +374,33 @@ def test_only_the_settings_say_whom_litellm_asks() -> None:
     assert not {"ANTHROPIC_BASE_URL", "OPENAI_API_BASE", "ANTHROPIC_AUTH_TOKEN", "NO_PROXY"} & set(environ)
     worker.settle(environ, simulated=True)
     assert environ["NO_PROXY"] == "*"
+
+
+def chunk(text: str = "", *calls: tuple[int, str], finish: str | None = None) -> Any:
+    """A chunk as litellm hands it on."""
+    parts = [
+        SimpleNamespace(index=index, id=f"c{index}", function=SimpleNamespace(name="x", arguments=arguments))
+        for index, arguments in calls
+    ]
+    delta = SimpleNamespace(content=text, tool_calls=parts)
+    return SimpleNamespace(choices=[SimpleNamespace(delta=delta, finish_reason=finish)])
+
+
+def endless(piece: Any) -> None:
+    reply = worker.Reply()
+    for _ in range(100):
+        reply.take(piece)
+
+
+def test_nothing_that_a_provider_streams_is_without_an_end() -> None:
+    reply = worker.Reply()
+    told = reply.take(chunk("x" * (worker.PIECE_MAX * 2 + 1)))
+    assert [len(one["text"]) for one in told] == [worker.PIECE_MAX, worker.PIECE_MAX, 1]
+    for piece in (chunk("x" * 100_000), chunk("", (0, "[" * 10_000))):
+        with pytest.raises(ValueError, match="no end"):
+            endless(piece)
+    with pytest.raises(ValueError, match="no end"):
+        worker.Reply().take(chunk("", *((index, "") for index in range(worker.CALLS_MAX + 1))))
 
 
 class Timeout(Exception):
