@@ -4,6 +4,7 @@
     python -m jarvis_daemon admin setup certificates|commands|test|ssh|login|write
     python -m jarvis_daemon admin doctor
     python -m jarvis_daemon admin runbook-check FILE
+    python -m jarvis_daemon admin model list|fetch
     python -m jarvis_daemon admin drill [--minutes N] [--seed N] [--runbook NAME] [--power-cut]
 
 One JSON document is read from standard input (what a verb is given, secrets too) and one is written to
@@ -90,6 +91,14 @@ def _verb(words: list[str]) -> Verb:
             from jarvis_daemon.admin.doctor import doctor
 
             return doctor
+        case ["model", "list"]:
+            from jarvis_daemon.admin.model import show as show_models
+
+            return show_models
+        case ["model", "fetch"]:
+            from jarvis_daemon.admin.model import fetch
+
+            return fetch
         case ["drill", *rest]:
             from jarvis_daemon.admin.drill import run as run_drill
 
@@ -101,5 +110,5 @@ def _verb(words: list[str]) -> Verb:
     raise JarvisError(
         "invalid_params", f"There is no `admin {' '.join(words)}`",
         next="`config show|check|pin`, `setup certificates|commands|test|ssh|login|write`, `doctor`, "
-        "`runbook-check FILE`, `drill`.",
+        "`runbook-check FILE`, `model list|fetch`, `drill`.",
     )  # fmt: skip
