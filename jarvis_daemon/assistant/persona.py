@@ -70,11 +70,10 @@ class Persona:
 
     def _fact(self, answer: Answer, replies: Sequence[str], chance: random.Random, *, addressed: bool) -> str:
         """``addressed``: the form of address stands elsewhere already."""
-        ways = (answer.text, *answer.ways)
-        if answer.success:
-            told = [text for one in replies if (text := self._reply(one, answer.facts)) is not None]
-            ways = tuple(told) or ways
-        text = chance.choice(ways)
+        told = [self._reply(one, answer.facts) for one in replies] if answer.success else []
+        if fitting := [text for text in told if text is not None]:
+            return sentence(chance.choice(fitting))
+        text = chance.choice((answer.text, *answer.ways))
         if "{sir}" in text:
             return sentence(self._filled(text))
         address = self._address and not addressed and chance.randrange(ADDRESS_EVERY) == 0

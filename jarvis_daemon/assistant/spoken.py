@@ -59,7 +59,7 @@ _SHARES: Final = (
     (0.9, "nine tenths"),
     (1.0, "all"),
 )
-NEAR: Final = 0.02
+NEAR: Final = 0.021
 """A share this near to one that has a name is called by it."""
 DAYS: Final = {
     "Mon": "Monday",
@@ -84,7 +84,7 @@ def spoken(text: str) -> str:
     return re.sub(r"([.,;:])\1+", r"\1", text).strip()
 
 
-_WORDS: Final = (*ONES, *TENS[2:], "less", "nothing")
+_WORDS: Final = (*ONES, *TENS[2:], "less", "nothing", "level")
 _HEAD: Final = re.compile(rf"(?:^|[.?!] )(?=(?:{'|'.join(_WORDS)})\b)[a-z]")
 """A number at the head of a sentence."""
 
@@ -197,8 +197,8 @@ _RULES: Final[tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...]
     ),
     (re.compile(r"\b(Mon|Tue|Wed|Thu|Fri|Sat|Sun)(?= at\b)"), lambda found: DAYS[found[1]]),
     (re.compile(r"\bL([0-4])\b"), lambda found: f"level {number(int(found[1]))}"),
-    (re.compile(r"(?<![\w.-])(\d{1,4})(?![\w.-]|:\d)"), lambda found: number(int(found[1]))),
-    (re.compile(r"(?<![\w.-])(\d{1,4})(?=\.(?:\s|$))"), lambda found: number(int(found[1]))),
+    (re.compile(r"(?<![\w.:/-])(\d{1,4})(?![\w.-]|:\d)"), lambda found: number(int(found[1]))),
+    (re.compile(r"(?<![\w.:/-])(\d{1,4})(?=\.(?:\s|$))"), lambda found: number(int(found[1]))),
 )
 
 

@@ -59,6 +59,17 @@ class Asked:
         raise JarvisError("internal", f"{tool} answered nothing")
 
 
+def unread(what: str, error: JarvisError) -> Answer:
+    """A service that should know did not answer: ``what`` begins a sentence, as ``What models cost``."""
+    why = error.sentence()
+    return Answer(
+        f"{what} I cannot tell: {why}",
+        (error.next,) if error.next else (),
+        grave=True,
+        ways=(f"{what} cannot be read: {why}", f"I cannot read it now: {why}"),
+    )
+
+
 Question = Callable[[Asked], Awaitable[Answer]]
 QUESTIONS: Final[dict[str, Question]] = {}
 """Name -> function. Filled by the modules of this folder when ``answers`` is imported."""

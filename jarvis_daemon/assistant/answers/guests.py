@@ -46,9 +46,9 @@ def believed(view: View, guest: Guest) -> str:
 def unknown_words(view: View, guest: Guest) -> str:
     """Why nobody can say how a guest is: its node, and when it was last seen."""
     node = view.node(guest.node)
-    seen = f"; it was last seen {span(view.now - guest.last_seen_at)} ago" if guest.last_seen_at else ""
     if node is not None and (node.status != "online" or view.old(node)):
-        return f"its node {safe(guest.node, 80)} is {state_of(view, node)}{seen}"
+        return f"its node {safe(guest.node, 80)} is {state_of(view, node)}"
+    seen = f"; it was last seen {span(view.now - guest.last_seen_at)} ago" if guest.last_seen_at else ""
     return f"nothing of now is known of it{seen}"
 
 

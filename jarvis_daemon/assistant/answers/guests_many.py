@@ -130,7 +130,7 @@ async def guests_unknown(asked: Asked) -> Answer:
     if not found:
         return Answer(
             f"Of every guest I know how it is: all {len(asked.view.guests)}",
-            ways=("There is no guest in an unknown state",),
+            ways=(f"None of the {count(len(asked.view.guests), 'guest')} is in an unknown state",),
         )
     told = listing(ident(g) for g in found)
     return Answer(
@@ -252,5 +252,9 @@ async def guests_ha(asked: Asked) -> Answer:
         sentences([f"High availability manages {count(len(found), 'guest')}: {told}", note]),
         grave=ill,
         tainted=True,
-        ways=(sentences([f"Under high availability {is_are(len(found))} {told}", note]),),
+        ways=(
+            sentences(
+                [f"{counted(len(found), 'guest')} {is_are(len(found))} under high availability: {told}", note]
+            ),
+        ),
     )

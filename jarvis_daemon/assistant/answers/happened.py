@@ -266,7 +266,7 @@ async def last_event(asked: Asked) -> Answer:
         return Answer(
             f"I cannot read the feed: {why}" if why else "Nothing has happened in the last 30 d that I noted",
             grave=bool(why),
-            ways=("There is nothing in the feed to tell of",) if not why else (),
+            ways=("Of the last 30 d there is nothing in the feed",) if not why else (),
         )
     last = told[-1]
     return Answer(

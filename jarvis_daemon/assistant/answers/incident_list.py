@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from jarvis_daemon.assistant.answers.answer import Answer
-from jarvis_daemon.assistant.answers.asked import Asked, question
+from jarvis_daemon.assistant.answers.asked import Asked, question, unread
 from jarvis_daemon.assistant.answers.happened import heard, incidents, repairs
 from jarvis_daemon.assistant.answers.view import GRAVE, gravest
 from jarvis_daemon.assistant.answers.words import (
@@ -111,7 +111,7 @@ async def silences(asked: Asked) -> Answer:
         told: dict[str, Any] = await asked.ask("incident.list", IncidentList(status="open", limit=1))
         found = told["silences"]
     except JarvisError as error:
-        return Answer(f"What is silenced I cannot read: {error.sentence()}", grave=True)
+        return unread("What is silenced", error)
     if not found:
         return Answer("Nothing is silenced", ways=("No silence holds now",))
     names = listing(

@@ -6,7 +6,7 @@ import time
 from typing import Final
 
 from jarvis_daemon.assistant.answers.answer import Answer
-from jarvis_daemon.assistant.answers.asked import Asked, question
+from jarvis_daemon.assistant.answers.asked import Asked, question, unread
 from jarvis_daemon.assistant.answers.guests import believed
 from jarvis_daemon.assistant.answers.house import matters, standing, told
 from jarvis_daemon.assistant.answers.view import gravest
@@ -218,7 +218,7 @@ async def cost(asked: Asked) -> Answer:
             return Answer(
                 "Nothing: no cloud model is asked here", ways=("Nothing at all: no cloud model is set up",)
             )
-        return Answer(f"What models cost I cannot read: {error.sentence()}", grave=True)
+        return unread("What models cost", error)
     if not isinstance(spent, CostResult):
         return Answer("What models cost is not known", grave=True)
     today, month = f"${spent.today_usd:.2f}", f"${spent.month_usd:.2f}"
@@ -241,13 +241,13 @@ async def models(asked: Asked) -> Answer:
         found = await asked.ask("models.show", ModelsShow())
     except JarvisError:
         return Answer(
-            "No language model is set up; what I understand, I understand without one",
-            ways=("None: I do without a language model",),
+            "No language model is set up; what I understand, I understand by myself",
+            ways=("None: no language model is set up, and I do without",),
         )
     used = [m for m in (found.models if isinstance(found, ModelsResult) else []) if m.enabled]
     if not used:
         return Answer(
-            "No language model is set up; what I understand, I understand without one",
+            "No language model is set up; what I understand, I understand by myself",
             ways=("None: I understand what I understand without a model",),
             asides=("Common sense has sufficed so far{sir}.",),
         )
@@ -273,8 +273,12 @@ async def remembers(asked: Asked) -> Answer:
     try:
         found = await asked.ask("memory.search", MemorySearch(query=about, limit=8))
     except JarvisError as error:
-        why = "nothing is remembered here" if error.code == "method_not_found" else error.sentence()
-        return Answer(f"What I remember of {about} I cannot tell: {why}", grave=error.code != "method_not_found")
+        if error.code != "method_not_found":
+            return unread(f"What I remember of {about}", error)
+        return Answer(
+            f"I remember nothing of {about}: nothing is kept here",
+            ways=(f"Of {about} I have no memory: nothing is kept here",),
+        )
     memories = [
         m for m in (found.memories if isinstance(found, MemoryListResult) else []) if m.superseded_by is None
     ]

@@ -393,8 +393,13 @@ async def nodes_list(asked: Asked) -> Answer:
     told = listing((safe(n.name, 80) for n in online), 40)
     others = "; ".join(f"{safe(n.name, 80)} is {state_of(view, n)}" for n in rest)
     if not online:
+        why = f"I do not see the cluster: {view.blind}" if view.blind else others
         return Answer(
-            f"No node is known to be online now: {others}", grave=True, ways=(f"None for certain: {others}",)
+            f"No node is known to be online now; {why}",
+            tuple(f"{safe(n.name, 80)} is {state_of(view, n)}" for n in rest),
+            {"online": 0},
+            grave=True,
+            ways=(f"None for certain; {why}",),
         )
     head = f"{len(online)} of {len(view.nodes)} nodes {is_are(len(online))} online: {told}"
     return Answer(
@@ -421,7 +426,10 @@ async def nodes_offline(asked: Asked) -> Answer:
         number = len(view.nodes)
         return Answer(
             f"None: all {number} nodes are online" if number > 1 else "None: the one node is online",
-            ways=("No node is down", f"Not one of the {count(number, 'node')} is down"),
+            ways=(
+                f"None: of {count(number, 'node')} not one is down",
+                f"Not one of the {count(number, 'node')} is down",
+            ),
         )
     told = "; ".join(f"{safe(n.name, 80)} is {state_of(view, n)}" for n in down)
     return Answer(told, grave=True, ways=(f"{counted(len(down), 'node')}: {told}",))

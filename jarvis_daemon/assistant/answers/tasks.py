@@ -61,7 +61,7 @@ async def tasks_running(asked: Asked) -> Answer:
         return Answer(
             sentences(["No task runs that I know of", note]) if note else "No task runs",
             grave=bool(note),
-            ways=(sentences(["None is running", note]),),
+            ways=(sentences(["I know of no task that runs", note]),),
             asides=() if note else ("Even the fans are idling{sir}.",),
         )
     rows = [
@@ -79,7 +79,7 @@ async def tasks_running(asked: Asked) -> Answer:
         {"running": len(found)},
         grave=bool(note),
         tainted=True,
-        ways=(sentences([f"Running {is_are(len(found))} {listing(rows, 4)}", note]),),
+        ways=(sentences([f"{count(len(found), 'task')} under way: {listing(rows, 4)}", note]),),
     )
 
 
@@ -268,7 +268,19 @@ async def without_backup(asked: Asked) -> Answer:
         {"without": len(none)},
         grave=True,
         tainted=True,
-        ways=(sentences([f"Without a backup {is_are(len(none))} {told}", late, rest, cut]),),
+        ways=(
+            sentences(
+                [
+                    (
+                        f"{len(none)} of {count(len(asked.view.guests), 'guest')} {is_are(len(none))} "
+                        f"without a backup: {told}"
+                    ),
+                    late,
+                    rest,
+                    cut,
+                ]
+            ),
+        ),
     )
 
 

@@ -189,8 +189,9 @@ class View:
         )
         if state == "fresh":
             return ""
-        seen = getattr(entity, "last_seen_at", None) or (source.ok_at if source is not None else None)
-        return "never seen" if seen is None else f"last seen {span(self.now - seen)} ago"
+        told = (getattr(entity, "last_seen_at", None), source.ok_at if source is not None else None)
+        seen = [at for at in told if at is not None]
+        return f"last seen {span(self.now - min(seen))} ago" if seen else "never seen"
 
     def source_age(self, what: str) -> str:
         """Why what a source tells is not of now: empty while it is fresh."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from jarvis_daemon.assistant.answers.answer import Answer
-from jarvis_daemon.assistant.answers.asked import Asked, question
+from jarvis_daemon.assistant.answers.asked import Asked, question, unread
 from jarvis_daemon.assistant.answers.words import (
     ago,
     capital,
@@ -69,7 +69,7 @@ async def autonomy_level(asked: Asked) -> Answer:
         grave=bool(less or kill),
         ways=(
             sentences([f"My autonomy is L{state.effective}, {told}", less, kill]),
-            sentences([f"{capital(told)}: level L{state.effective}", less, kill]),
+            sentences([f"{capital(told)}: L{state.effective}", less, kill]),
         ),
     )
 
@@ -126,7 +126,7 @@ async def runbooks(asked: Asked) -> Answer:
     try:
         found = (await asked.ask("runbook.list", RunbookList())).runbooks
     except JarvisError as error:
-        return Answer(f"Which runbooks there are I cannot read: {error.sentence()}", grave=True)
+        return unread("Which runbooks there are", error)
     trusted = [r for r in found if r.trusted]
     broken = [r for r in found if r.problem]
     rest = f"{count(len(broken), 'one', 'of them')} cannot be used" if broken else ""
@@ -150,7 +150,7 @@ async def morning_report(asked: Asked) -> Answer:
     try:
         told = await asked.ask("report.daily", DailyReport(hours=24.0))
     except JarvisError as error:
-        return Answer(f"The report cannot be made: {error.sentence()}", grave=True)
+        return unread("The report", error)
     needs = told.sections.get("needs you", [])
     happened = told.sections.get("happened", [])
     head = (
@@ -183,7 +183,7 @@ async def messages_state(asked: Asked) -> Answer:
     try:
         found = (await asked.ask("notify.log", NotifyLog(limit=200))).messages
     except JarvisError as error:
-        return Answer(f"What became of messages I cannot read: {error.sentence()}", grave=True)
+        return unread("What became of messages", error)
     waits = [message for message in found if message.status == "queued"]
     lost = [message for message in found if message.status == "failed"]
     sent = [message for message in found if message.status == "sent"]

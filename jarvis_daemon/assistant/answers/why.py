@@ -130,10 +130,12 @@ async def _explained(asked: Asked, number: str, more: int = 0) -> Answer:
     try:
         told = await asked.explainer.explain(IncidentExplain(id=number), asked.principal)
     except JarvisError as error:
+        why = error.sentence()
         return Answer(
-            f"Incident {safe(number, 20)} I cannot explain: {error.sentence()}",
+            f"Incident {safe(number, 20)} I cannot explain: {why}",
             (error.next,) if error.next else (),
             grave=True,
+            ways=(f"I cannot explain incident {safe(number, 20)}: {why}",),
         )
     known: list[Incident] = list(asked.view.incidents)
     severity = next((i.severity for i in known if i.id == told.id), "error")
