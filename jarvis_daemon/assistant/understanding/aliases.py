@@ -14,6 +14,8 @@ from jarvis_daemon.protocol.errors import JarvisError
 from jarvis_daemon.protocol.text import clean
 from jarvis_daemon.store import Database, Store
 
+THINGS: Final = frozenset({"guest", "node", "storage", "service", "docker"})
+"""Lists of what may have a name of one's own."""
 MAX: Final = 500
 """So many can be set."""
 
@@ -69,7 +71,8 @@ class Aliases:
             raise JarvisError("refused", f"{said} is the name of something already", next="Choose another word.")
         if said not in self._set and len(self._set) >= MAX:
             raise JarvisError("refused", f"There are {MAX} names already", next="Forget one first.")
-        found = {entry.id for entry in self._names.get(" ".join(target.casefold().split()))}
+        called = self._names.get(" ".join(target.casefold().split()))
+        found = {entry.id for entry in called if entry.list in THINGS}
         found |= {target} if self._names.has_id(target) else set()
         if not found:
             raise JarvisError("not_found", f"There is nothing called {clean(target, limit=80)}")

@@ -24,7 +24,7 @@ NEAR_ALL: Final = 80.0
 FORMS: Final = 24
 """Forms of a template that are compared."""
 _ARTICLES: Final = frozenset({"the", "a", "an", "my"})
-_MARK: Final = "\x1f"
+MARK: Final = "\x1f"
 """Stands for a name or value."""
 
 
@@ -37,19 +37,19 @@ class Guesser:
             for say in intent.says:
                 if FREE.isdisjoint(say.slots.values()):
                     for form in forms(intent, say):
-                        self._forms.setdefault(form.count(_MARK), {})[form] = None
+                        self._forms.setdefault(form.count(MARK), {})[form] = None
         self._lists = {marks: list(kept) for marks, kept in self._forms.items()}
 
     def sentences(self, line: Line, found: Found) -> Iterator[str]:
         """Sentences of ours that are like it, the likest first; each has still to be understood."""
         words, said = _marked(line, found)
-        known = self._lists.get(words.count(_MARK), [])
+        known = self._lists.get(words.count(MARK), [])
         text = " ".join(words)
         for form, _, _ in process.extract(text, known, scorer=fuzz.ratio, score_cutoff=NEAR_ALL, limit=5):
             theirs = form.split(" ")
             if len(theirs) == len(words) and all(map(_like, words, theirs)):
                 names = iter(said)
-                yield " ".join(next(names) if word == _MARK else word for word in theirs)
+                yield " ".join(next(names) if word == MARK else word for word in theirs)
 
 
 def near_names(word: str, names: Names) -> list[tuple[str, str]]:
@@ -70,30 +70,30 @@ def example(intent: Intent, names: dict[str, str]) -> str:
         return intent.example
     say = intent.says[0]
     form = next(iter(forms(intent, say)), say.text)
-    for reference in _references(say.sentence.expression, intent):
-        form = form.replace(_MARK, names.get(reference, reference.upper()), 1)
+    for reference in references(say.sentence.expression, intent):
+        form = form.replace(MARK, names.get(reference, reference.upper()), 1)
     return form
 
 
-def _references(expression: Expression, intent: Intent) -> Iterator[str]:
-    """The lists of the first form, in their order."""
+def references(expression: Expression, intent: Intent) -> Iterator[str]:
+    """The lists of a template's first form, in their order."""
     if isinstance(expression, ListReference):
         yield expression.list_name
     elif isinstance(expression, RuleReference):
-        yield from _references(intent.rules[expression.rule_name].expression, intent)
+        yield from references(intent.rules[expression.rule_name].expression, intent)
     elif isinstance(expression, Alternative):
         if not expression.is_optional and expression.items:
-            yield from _references(expression.items[0], intent)
+            yield from references(expression.items[0], intent)
     elif isinstance(expression, Group):
         for item in expression.items:
-            yield from _references(item, intent)
+            yield from references(item, intent)
 
 
 def _written(expression: Expression, intent: Intent) -> Iterator[str]:
     if isinstance(expression, TextChunk):
         yield expression.text
     elif isinstance(expression, ListReference):
-        yield _MARK
+        yield MARK
     elif isinstance(expression, RuleReference):
         yield from _written(intent.rules[expression.rule_name].expression, intent)
     elif isinstance(expression, Alternative):
@@ -117,7 +117,7 @@ def _in_order(items: Sequence[Expression], intent: Intent) -> Iterator[str]:
 
 def _tidy(text: str) -> str:
     """Single blanks; not ``split()``, for which the mark would be a blank too."""
-    return " ".join(word for word in text.replace(_MARK, f" {_MARK} ").split(" ") if word)
+    return " ".join(word for word in text.replace(MARK, f" {MARK} ").split(" ") if word)
 
 
 def _marked(line: Line, found: Found) -> tuple[list[str], list[str]]:
@@ -129,7 +129,7 @@ def _marked(line: Line, found: Found) -> tuple[list[str], list[str]]:
     while at < len(line.tokens):
         for end in range(len(line.tokens), at, -1):
             if " ".join(line.tokens[at:end]) in said:
-                words.append(_MARK)
+                words.append(MARK)
                 names.append(line.part(at, end))
                 at = end
                 break
@@ -141,4 +141,4 @@ def _marked(line: Line, found: Found) -> tuple[list[str], list[str]]:
 
 
 def _like(one: str, other: str) -> bool:
-    return one == other or (_MARK not in (one, other) and fuzz.ratio(one, other) >= NEAR - 15)
+    return one == other or (MARK not in (one, other) and fuzz.ratio(one, other) >= NEAR - 15)

@@ -16,11 +16,14 @@ from hassil.expression import Expression, Group, RuleReference, TextChunk
 from hassil.intents import SlotList, TextSlotList, TextSlotValue, WildcardSlotList
 from hassil.string_matcher import MatchContext, MatchSettings, match_expression
 
+from jarvis_daemon.assistant.understanding import pruning
 from jarvis_daemon.assistant.understanding.lists import FREE, GUESTS, PARTS
 from jarvis_daemon.assistant.understanding.names import Entry
+from jarvis_daemon.assistant.understanding.pruning import Tree, pruned, tree
 from jarvis_daemon.assistant.understanding.sentences import Intent, Rules, Say
 
 _GLUED: Final = re.compile(r"[a-z0-9][\[(<{]|[\])>}][a-z0-9]")
+_BREAKS: Final = re.compile(r"[-_]")
 _EMPTY: Final = TextSlotList(name=None, values=[])
 _TEXT: Final = WildcardSlotList(name="text")
 
@@ -83,6 +86,8 @@ class _Template:
     needs: frozenset[str]
     free: bool
     glued: bool
+    tree: Tree
+    lists: frozenset[str]
 
 
 class Matcher:
@@ -112,19 +117,20 @@ class Matcher:
         if not clauses:
             self._loose.append(template)
             return
-        for word in min(clauses, key=len):
+        for word in min(clauses, key=lambda clause: (len(clause), sorted(clause))):
             self._by_word.setdefault(word, []).append(template)
 
     def hits(self, line: Line, found: Found) -> list[Hit]:
         """Every way in which a whole sentence fits a template."""
-        words = frozenset(line.tokens)
+        words = _words(line)
         uncovered = frozenset(token for i, token in enumerate(line.tokens) if i not in found.covered)
-        lists: dict[str, SlotList] | None = None
+        lists: dict[str, SlotList] = {}
         hits: list[Hit] = []
         for template in self._candidates(words, uncovered, found, line.text.casefold()):
-            if lists is None:
-                lists = _slot_lists(line, found)
-            hits += self._fits(template, line, lists)
+            expression = template.say.sentence.expression if template.glued else pruned(template.tree, words)
+            if expression is not None:
+                _add_lists(lists, template, line, found)
+                hits += self._fits(template, expression, line, lists)
         return hits
 
     def _candidates(
@@ -141,13 +147,15 @@ class Matcher:
             if all(any(piece in folded for piece in clause) for clause in template.clauses):
                 yield from _possible(template, uncovered, found)
 
-    def _fits(self, template: _Template, line: Line, lists: dict[str, SlotList]) -> Iterator[Hit]:
+    def _fits(
+        self, template: _Template, expression: Expression, line: Line, lists: dict[str, SlotList]
+    ) -> Iterator[Hit]:
         intent = template.intent
         choices = self._choices[id(intent)]
         known = {**lists, **choices} if choices else lists
         settings = MatchSettings(slot_lists=known, expansion_rules=intent.rules)
         begun = MatchContext(text=line.text + " ")
-        for context in match_expression(settings, begun, template.say.sentence.expression):
+        for context in match_expression(settings, begun, expression):
             if (hit := _hit(template, line, context)) is not None:
                 yield hit
 
@@ -182,19 +190,30 @@ def _hit(template: _Template, line: Line, context: MatchContext) -> Hit | None:
     return Hit(template.intent, template.say, slots, context.text_chunks_matched, free)
 
 
-def _slot_lists(line: Line, found: Found) -> dict[str, SlotList]:
-    lists: dict[str, SlotList] = dict.fromkeys(PARTS, _EMPTY)
-    lists["text"] = _TEXT
-    words = {line.text[first:end]: line.text[first:end] for first, end in line.at}
-    for name, said in (*found.lists.items(), ("word", words)):
+def _words(line: Line) -> frozenset[str]:
+    """Those of a sentence; hassil takes "force-stop" for "force stop" too."""
+    whole = frozenset(line.tokens)
+    broken = [piece for token in whole if "-" in token or "_" in token for piece in _BREAKS.split(token)]
+    return whole.union(broken) if broken else whole
+
+
+def _add_lists(lists: dict[str, SlotList], template: _Template, line: Line, found: Found) -> None:
+    """Those that the template speaks of, with what is in the sentence."""
+    for name in template.lists - lists.keys():
+        if name == "text":
+            lists[name] = _TEXT
+            continue
+        if name == "word":
+            said: dict[str, Any] = {line.text[first:end]: line.text[first:end] for first, end in line.at}
+        else:
+            said = found.lists.get(name, {})
         values = [TextSlotValue(text_in=TextChunk(text), value_out=value) for text, value in said.items()]
-        lists[name] = TextSlotList(name=name, values=values)
-    return lists
+        lists[name] = TextSlotList(name=name, values=values) if values else _EMPTY
 
 
 def _template(intent: Intent, say: Say) -> _Template:
     chunks = _chunks(say.sentence.expression, intent.rules)
-    pieces = {piece for chunk in chunks for piece in chunk.casefold().split()}
+    pieces = {piece for chunk in chunks for piece in pruning.words(chunk)}
     for name in set(say.slots.values()):
         for said in intent.lists.get(name, ()):
             pieces.update(said.split())
@@ -203,10 +222,11 @@ def _template(intent: Intent, say: Say) -> _Template:
         pieces |= {first + second for first, second in product(pieces, repeat=2)}
     lists = set(say.slots.values())
     needs = {say.slots[slot] for slot in say.sure} - FREE - intent.lists.keys()
-    clauses = tuple(say.sentence.get_required_clauses(intent.rules))
+    grown = tree(say.sentence.expression, intent.rules)
     return _Template(
-        intent, say, clauses, frozenset(pieces), frozenset(needs), bool(lists & FREE), glued
-    )
+        intent, say, tuple(pruning.clauses(grown)), frozenset(pieces), frozenset(needs), bool(lists & FREE), glued,
+        grown, frozenset(lists - intent.lists.keys()),
+    )  # fmt: skip
 
 
 def _texts(say: Say, rules: Rules) -> Iterator[str]:

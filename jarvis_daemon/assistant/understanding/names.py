@@ -112,7 +112,7 @@ class Names:
         target = self._aliases.get(phrase)
         if target is None:
             return ()
-        if (by_id := tuple(entry for (_, entry_id), entry in self._entries.items() if entry_id == target)):
+        if by_id := tuple(entry for (_, entry_id), entry in self._entries.items() if entry_id == target):
             return by_id
         return tuple(self._by_phrase.get(" ".join(target.casefold().split()), {}).values())
 

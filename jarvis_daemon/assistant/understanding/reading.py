@@ -9,16 +9,13 @@ from typing import Final
 
 from jarvis_daemon.assistant.understanding.matching import Found, Line
 from jarvis_daemon.assistant.understanding.names import Entry, Names
-from jarvis_daemon.assistant.understanding.screens import words_of
+from jarvis_daemon.assistant.understanding.pruning import SHORTENED
 from jarvis_daemon.assistant.understanding.values import spans
 from jarvis_daemon.protocol.text import clean
 
 MAX_LETTERS: Final = 400
 MAX_WORDS: Final = 60
 _MARKS: Final = ".,!?;:…"
-_SHORTENED: Final = words_of(
-    "what's who's where's how's when's which's that's it's let's there's he's she's here's why's"
-)
 _FIRST: Final = tuple(
     tuple(phrase.split())
     for phrase in (
@@ -161,7 +158,7 @@ def _line(words: Sequence[str]) -> Line | None:
         if not bare:
             continue
         folded = bare.casefold()
-        if folded not in _SHORTENED and (owner := _POSSESSIVE.match(bare)) is not None:
+        if folded not in SHORTENED and (owner := _POSSESSIVE.match(bare)) is not None:
             middle = first + owner.end()
             tokens += [owner[0].casefold(), "'s"]
             at += [(first, middle), (middle, first + len(bare))]

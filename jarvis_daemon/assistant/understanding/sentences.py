@@ -317,7 +317,11 @@ class _Reader:
         raise SentenceError(f"{self._where}: {where}: {what}")
 
 
-class _Strict(yaml.SafeLoader):
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""The fast one where it is built in."""
+
+
+class _Strict(_Loader):  # type: ignore[misc]
     """A key that stands twice in one mapping is an error, not the second one's."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
@@ -325,4 +329,5 @@ class _Strict(yaml.SafeLoader):
         for key in seen:
             if seen.count(key) > 1:
                 raise yaml.constructor.ConstructorError(None, None, f"{key} stands there twice", node.start_mark)
-        return super().construct_mapping(node, deep)
+        built: dict[Any, Any] = super().construct_mapping(node, deep)
+        return built

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import Final
 
 from jarvis_daemon.assistant.understanding import screens
@@ -46,10 +47,22 @@ _UNKNOWN_WORDS: Final = 3
 _ANYTHING: Final = ("guest", "vm", "container", "node", "storage", "service", "docker", "runbook")
 
 
+class _Read:
+    """The sentence files as they were read. What suggests is made when it is first needed."""
+
+    def __init__(self, intents: Sequence[Intent]) -> None:
+        self.intents = {intent.name: intent for intent in intents}
+        self.matcher = Matcher(intents)
+
+    @cached_property
+    def guesser(self) -> Guesser:
+        return Guesser(list(self.intents.values()))
+
+
 class Understanding:
     """``answers``: names of the questions that can be answered (None: unchecked). ``aliases``: of the settings.
     ``services``: node -> systemd units; ``docker``: (host, container) of all that are known; ``runbooks``: name ->
-    condition; ``now``: Unix time. Raises ``SentenceError`` for a room's file that cannot be used."""
+    condition; ``now``: Unix time. The files are read by ``reload``, else with the first sentence."""
 
     def __init__(
         self, registry: Registry, bus: Bus, *, aliases: Mapping[str, str] | None = None,
@@ -61,13 +74,23 @@ class Understanding:
         self._registry, self._answers, self._now = registry, answers, now
         self._live = Live(bus, services=services or {}, docker=docker, runbooks=runbooks)
         self.aliases = Aliases(aliases or {}, self._live.names)
-        self.reload()
+        self._read: _Read | None = None
 
     def reload(self) -> None:
         """Read the sentence files anew. Raises ``SentenceError``; then those read before stay."""
-        intents = load(self._registry, self._answers)
-        self._matcher, self._guesser = Matcher(intents), Guesser(intents)
-        self.intents: Mapping[str, Intent] = {intent.name: intent for intent in intents}
+        self._read = _Read(load(self._registry, self._answers))
+
+    @property
+    def intents(self) -> Mapping[str, Intent]:
+        """All that can be ordered and asked, by name. Raises ``SentenceError``."""
+        return self._files.intents
+
+    @property
+    def _files(self) -> _Read:
+        if self._read is None:
+            self.reload()
+        assert self._read is not None
+        return self._read
 
     async def start(self, store: Store) -> None:
         """Take up the aliases that were set. Raises ``store_failed``."""
@@ -78,7 +101,7 @@ class Understanding:
         self._live.stop()
 
     def parse(self, text: str) -> Understood:
-        """What became of a sentence; raises nothing, whatever it is."""
+        """What became of a sentence; with the files read, it raises nothing, whatever is said."""
         reading = read(text)
         if reading is None:
             return Understood("unknown")
@@ -103,7 +126,7 @@ class Understanding:
         exact: list[Hit] = []
         free: list[Hit] = []
         for line in reading.lines:
-            hits = self._matcher.hits(line, find(line, self._live.names))
+            hits = self._files.matcher.hits(line, find(line, self._live.names))
             exact += [hit for hit in hits if not hit.free]
             if not free:
                 free = [hit for hit in hits if hit.free]
@@ -154,7 +177,7 @@ class Understanding:
         return self._mended(line, found) or self._stranger(line, found) or self._likely(line, found)
 
     def _asked(self, line: Line) -> Understood:
-        """"Should I restart plex?" is no order; what it asks about may be said as one."""
+        """What is asked about an order is none, but may be said as one: "should I restart plex?"."""
         for phrase in _ASKED_ORDER:
             if line.tokens[: len(phrase)] == phrase and len(line.tokens) > len(phrase):
                 plain = line.part(len(phrase), len(line.tokens))
@@ -188,7 +211,7 @@ class Understanding:
             for of in _ANYTHING:
                 entry = Entry("guest" if of in {"vm", "container"} else of, "", said, parts)
                 tried.add(of, said, (entry,), first, end)
-            hits = self._matcher.hits(line, tried)
+            hits = self._files.matcher.hits(line, tried)
             if any(hit.intent.kind == "order" for hit in hits):
                 text = f"I know nothing called {_quoted(line, first, end)}, so nothing was done."
                 return Understood("blocked", text=text)
@@ -198,15 +221,16 @@ class Understanding:
 
     def _strange(self, line: Line, found: Found) -> list[tuple[int, int]]:
         """The words that are neither of ours nor of any name, as one stretch; longer ones are talk."""
-        words = self._matcher.vocabulary
+        words = self._files.matcher.vocabulary
         odd = [i for i, token in enumerate(line.tokens) if i not in found.covered and token not in words]
-        odd = odd or [i for i, token in enumerate(line.tokens) if token.isdigit() and token not in found.lists.get("guest", {})]
+        guests = found.lists.get("guest", {})
+        odd = odd or [i for i, token in enumerate(line.tokens) if token.isdigit() and token not in guests]
         if not odd or odd[-1] - odd[0] >= _UNKNOWN_WORDS or len(odd) != odd[-1] - odd[0] + 1:
             return []
         return [(odd[0], odd[-1] + 1)]
 
     def _likely(self, line: Line, found: Found) -> Understood:
-        for sentence in self._guesser.sentences(line, found):
+        for sentence in self._files.guesser.sentences(line, found):
             understood = self._plain(sentence)
             if understood is not None and understood.kind in {"order", "question"}:
                 return Understood("unknown", suggestion=sentence)

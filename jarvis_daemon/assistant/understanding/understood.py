@@ -17,7 +17,8 @@ class Slot:
     """A word of the sentence that names something."""
 
     value: Any
-    """Entity id, number, seconds, or the text itself."""
+    """Entity id, number, seconds, or the text itself; the bare name of a storage, service or Docker container that
+    is on several nodes."""
     said: str
     """As the person said it."""
 
@@ -34,6 +35,7 @@ class Understood:
     replies: tuple[str, ...] = ()
     """Phrasings of success, of which one is chosen."""
     text: str = ""
-    """Of a blocked one: a sentence that says why, and what could be said instead."""
+    """Of a blocked one: a sentence that says why, and what could be said instead. Of an unknown one it may be there
+    too: a name that nobody knows, a question about an act."""
     suggestion: str | None = None
     """A sentence of ours that comes nearest; only ever asked, never done."""

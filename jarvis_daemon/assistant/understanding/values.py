@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from jarvis_daemon.assistant.understanding.numbers import amount, whole
+from jarvis_daemon.assistant.understanding.numbers import WORDS, amount, whole
 
 MINUTE, HOUR, DAY, WEEK = 60.0, 3600.0, 86400.0, 7 * 86400.0
 _UNITS: Final = {
@@ -97,7 +97,17 @@ def level(tokens: Sequence[str], at: int) -> tuple[int, int] | None:
     return found if found is not None and found[0] <= 4 else None
 
 
+_BEGINS: Final = WORDS | frozenset({
+    "a", "an", "half", "the", "last", "past", "level", *(name.split()[0] for name in (*_PERIODS, *_LEVELS)),
+    *(f"l{number}" for number in range(5)),
+})  # fmt: skip
+"""With one of these, or with a digit, every value begins."""
+
+
 def _at(tokens: Sequence[str], at: int) -> Iterator[Span]:
+    word = tokens[at]
+    if word.split("-", 1)[0] not in _BEGINS and not word[:1].isdigit() and word[:1] != "#":
+        return
     if (number := whole(tokens, at)) is not None:
         yield at, number[1], "number", number[0]
     elif tokens[at].startswith("#") and tokens[at][1:].isascii() and tokens[at][1:].isdigit():

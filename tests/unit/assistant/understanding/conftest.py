@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 
-from tests.unit.assistant.understanding.lab import Lab, lab
+from tests.unit.assistant.understanding.lab import Lab, again, lab
 
 
 @pytest.fixture(scope="session")
@@ -20,8 +19,6 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 
 @pytest.fixture
-async def own(tmp_path: Path) -> AsyncIterator[Lab]:
+def own(shared: Lab) -> Lab:
     """To be changed."""
-    made = await lab(tmp_path)
-    yield made
-    await made.store.close()
+    return again(shared)

@@ -1,4 +1,4 @@
-"""The homelab of ``data/homelab.yaml`` as state of a bus, and all tools of all rooms, as the daemon registers them."""
+"""The homelab of ``data/homelab.yaml`` as state of a bus, and the tools of all rooms as in the daemon."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any, Final
 
 import yaml
 
-from jarvis_daemon.assistant.answers.answers import QUESTIONS
 from jarvis_daemon.assistant.memory import tools as memory_tools
 from jarvis_daemon.assistant.memory.memory import Memory
 from jarvis_daemon.assistant.understanding import tools as alias_tools
@@ -74,7 +73,7 @@ async def lab(tmp_path: Path, *, aliases: Mapping[str, str] | None = None) -> La
     memory_tools.register(tools.registry, memory)
     understanding = Understanding(
         tools.registry, bus, aliases=aliases, services=HOMELAB["services"], docker=docker,
-        runbooks=lambda: RUNBOOKS, answers=QUESTIONS.keys(), now=lambda: NOW,
+        runbooks=lambda: RUNBOOKS, now=lambda: NOW,
     )  # fmt: skip
     alias_tools.register(tools.registry, understanding.aliases)
     tools.registry.add_sentences("assistant", ROOT / "jarvis_daemon/assistant/intents")
@@ -83,6 +82,18 @@ async def lab(tmp_path: Path, *, aliases: Mapping[str, str] | None = None) -> La
     fill(bus)
     await room.scene.px.close()
     return Lab(understanding, bus, store, tools)
+
+
+def again(made: Lab, *, aliases: Mapping[str, str] | None = None) -> Lab:
+    """The same homelab on a bus of its own, to be changed; tools and sentence files are those of ``made``."""
+    bus = Bus()
+    understanding = Understanding(
+        made.tools.registry, bus, aliases=aliases, services=HOMELAB["services"], docker=docker,
+        runbooks=lambda: RUNBOOKS, now=lambda: NOW,
+    )  # fmt: skip
+    understanding._read = made.understanding._read
+    fill(bus)
+    return Lab(understanding, bus, made.store, made.tools)
 
 
 async def no_head() -> str:

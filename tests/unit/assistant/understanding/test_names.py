@@ -6,7 +6,7 @@ import pytest
 
 from jarvis_daemon.assistant.understanding.names import phrases
 from jarvis_daemon.protocol.state import Incident
-from tests.unit.assistant.understanding.lab import NOW, Lab, lab
+from tests.unit.assistant.understanding.lab import NOW, Lab, again
 
 
 def test_a_name_is_said_in_several_ways() -> None:
@@ -19,7 +19,7 @@ def test_a_name_is_said_in_several_ways() -> None:
     assert "start and stop" not in phrases("start-and-stop")
 
 
-async def test_two_guests_of_one_name_are_told_apart_by_their_vmids(own: Lab) -> None:
+def test_two_guests_of_one_name_are_told_apart_by_their_vmids(own: Lab) -> None:
     own.guest(301, "plex", "vm", "pve")
     understood = own.understanding.parse("restart plex")
     assert understood.kind == "blocked"
@@ -29,7 +29,7 @@ async def test_two_guests_of_one_name_are_told_apart_by_their_vmids(own: Lab) ->
     assert own.understanding.parse("restart vm 103").tool == "reboot_container"
 
 
-async def test_a_node_and_a_guest_of_one_name(own: Lab) -> None:
+def test_a_node_and_a_guest_of_one_name(own: Lab) -> None:
     own.guest(302, "agent1", "ct", "pve")
     understood = own.understanding.parse("restart agent1")
     assert understood.kind == "blocked"
@@ -39,7 +39,7 @@ async def test_a_node_and_a_guest_of_one_name(own: Lab) -> None:
     assert own.understanding.parse("restart the container agent1").args == {"guest": "302"}
 
 
-async def test_a_guest_and_a_docker_container_of_one_name(own: Lab) -> None:
+def test_a_guest_and_a_docker_container_of_one_name(own: Lab) -> None:
     own.guest(303, "grafana", "ct", "pve")
     assert own.understanding.parse("restart grafana").kind == "blocked"
     assert own.understanding.parse("restart the docker container grafana").tool == "restart_docker_container"
@@ -47,18 +47,20 @@ async def test_a_guest_and_a_docker_container_of_one_name(own: Lab) -> None:
 
 
 HOSTILE = [
-    "ignore all and stop pve", "restart pve", "plex and gitea", "all", "not", "the", "it", "if", "don't", "everything",
-    "please", "now", "{guest}", "<a_guest>", "[the] plex", "(a|b)", "stop", "restart", "plex'", '"', "a", "and", "103",
-    "vm 103", "to agent1", "on pve", "plex.", "\x1b[31mplex", "\u202eplex", "x" * 500, "", " ", "node", "container",
+    "ignore all and stop pve", "restart pve", "plex and gitea", "all", "not", "the", "it", "if", "don't",
+    "everything", "please", "now", "{guest}", "<a_guest>", "[the] plex", "(a|b)", "stop", "restart", "plex'", '"',
+    "a", "and", "103", "vm 103", "to agent1", "on pve", "plex.", "\x1b[31mplex", "\u202eplex", "x" * 500, "", " ",
+    "node", "container",
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-async def test_a_name_never_widens_what_is_matched(own: Lab, name: str) -> None:
+def test_a_name_never_widens_what_is_matched(own: Lab, name: str) -> None:
     """With a guest of such a name, what was an order before is the same order, or none; what was none is none, or
     an order about that very guest."""
     said = [
-        "restart plex", "stop pve", "restart all", "stop everything", "don't restart plex", "restart it", "restart the",
+        "restart plex", "stop pve", "restart all", "stop everything", "don't restart plex", "restart it",
+        "restart the",
         "restart plex and gitea", "move gitea to agent1", "restart 103", "stop", "restart not plex", "restart",
         "ignore all and stop pve", "shut down all guests on agent", "restart vm 103", "if plex is down restart it",
     ]  # fmt: skip
@@ -76,14 +78,14 @@ async def test_a_name_never_widens_what_is_matched(own: Lab, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["all", "not", "the", "everything", "it", "if", "and", "don't"])
-async def test_a_guest_whose_name_is_a_word_of_orders_is_found_by_its_vmid_only(own: Lab, name: str) -> None:
+def test_a_guest_whose_name_is_a_word_of_orders_is_found_by_its_vmid_only(own: Lab, name: str) -> None:
     own.guest(666, name, "vm", "pve")
     for text in (f"restart {name}", f"restart the {name}", f"restart vm {name}", f"stop {name}"):
         assert own.understanding.parse(text).kind != "order", text
     assert own.understanding.parse("restart 666").args == {"guest": "666"}
 
 
-async def test_names_follow_the_inventory(own: Lab) -> None:
+def test_names_follow_the_inventory(own: Lab) -> None:
     parse = own.understanding.parse
     assert parse("restart dashy").kind == "blocked"
     own.guest(401, "dashy")
@@ -98,7 +100,7 @@ async def test_names_follow_the_inventory(own: Lab) -> None:
     assert parse("restart 401").kind == "blocked"
 
 
-async def test_an_incident_is_named_by_what_it_is_about_while_it_is_open(own: Lab) -> None:
+def test_an_incident_is_named_by_what_it_is_about_while_it_is_open(own: Lab) -> None:
     assert own.understanding.parse("acknowledge the incident on plex").args == {"incident": "3"}
     assert own.understanding.parse("acknowledge local on pve").args == {"incident": "7"}
     second = Incident(id="9", condition="guest-memory", target="guest:103", title="plex is short of memory")
@@ -110,20 +112,18 @@ async def test_an_incident_is_named_by_what_it_is_about_while_it_is_open(own: La
     assert own.understanding.parse("acknowledge incident 3").args == {"incident": "3"}
 
 
-async def test_after_stop_it_hears_of_nothing(own: Lab) -> None:
+def test_after_stop_it_hears_of_nothing(own: Lab) -> None:
     own.understanding.stop()
     own.guest(401, "dashy")
     assert own.understanding.parse("restart dashy").kind == "blocked"
 
 
-async def test_words_of_the_settings(tmp_path: pytest.TempPathFactory) -> None:
-    made = await lab(tmp_path, aliases={"the tv box": "plex", "Big Disk": "storage:externalhdd", "not": "gitea", "gitea": "plex"})
-    try:
-        parse = made.understanding.parse
-        assert parse("restart the tv box").args == {"guest": "103"}
-        assert parse("restart tv box").args == {"guest": "103"}
-        assert parse("back up gitea to big disk").args == {"guest": "107", "storage": "externalhdd"}
-        assert parse("restart not").kind != "order"
-        assert parse("restart gitea").args == {"guest": "107"}, "a real name goes before"
-    finally:
-        await made.store.close()
+def test_words_of_the_settings(shared: Lab) -> None:
+    words = {"the tv box": "plex", "Big Disk": "storage:externalhdd", "not": "gitea", "gitea": "plex", "x": "none"}
+    parse = again(shared, aliases=words).understanding.parse
+    assert parse("restart the tv box").args == {"guest": "103"}
+    assert parse("restart tv box").args == {"guest": "103"}
+    assert parse("back up gitea to big disk").args == {"guest": "107", "storage": "externalhdd"}
+    assert parse("restart not").kind != "order"
+    assert parse("restart x").kind != "order"
+    assert parse("restart gitea").args == {"guest": "107"}, "a real name goes before"

@@ -91,7 +91,8 @@ def test_a_slip_is_answered_with_a_sentence_of_ours_that_would_be_understood(sha
 
 
 HUGE: Final = {
-    "empty": "", "blank": "   ", "lines": "\n\n", "a long word": "x" * 100_000, "100 KB of orders": "restart plex " * 8_000,
+    "empty": "", "blank": "   ", "lines": "\n\n", "a long word": "x" * 100_000,
+    "100 KB of orders": "restart plex " * 8_000,
     "nul": "\x00", "dots": "…", "quotes": "'" * 300, "a thousand words": "a " * 190,
 }  # fmt: skip
 

@@ -32,7 +32,11 @@ def test_a_word_of_denial_or_condition_anywhere_makes_it_no_order(
 
 
 @RULES
-@given(order=st.sampled_from(ORDERS), other=st.sampled_from(ORDERS), between=st.sampled_from([" and ", ", ", "; ", " then ", "\n", " ", ". "]))
+@given(
+    order=st.sampled_from(ORDERS),
+    other=st.sampled_from(ORDERS),
+    between=st.sampled_from([" and ", ", ", "; ", " then ", "\n", " ", ". "]),
+)
 def test_two_orders_are_none(shared: Lab, order: str, other: str, between: str) -> None:
     joined = f"{order}{between}{other}"
     understood = shared.understanding.parse(joined)
@@ -46,8 +50,8 @@ def test_no_text_raises_or_acts(shared: Lab, text: str) -> None:
 
 
 NOISE: Final = (
-    "not", "if", "and", "“", '"', "\u202e", "[", ")", "never", "when", "the", "please", "vm", "103", "plex", "'s", "to", "a",
-    "because", "for", "two", "hours", "{guest}", "<a_guest>", "…", "now", "all", "said",
+    "not", "if", "and", "“", '"', "\u202e", "[", ")", "never", "when", "the", "please", "vm", "103", "plex", "'s",
+    "to", "a", "because", "for", "two", "hours", "{guest}", "<a_guest>", "…", "now", "all", "said",
 )  # fmt: skip
 DENYING: Final = {"not", "if", "“", '"', "\u202e", "never", "when", "said"}
 
