@@ -69,11 +69,13 @@ class Reading:
 
 @dataclass(frozen=True)
 class Grounds:
-    """``alone`` and ``origins`` as a ``Principal`` has them; ``unseen``: targets that nobody named or read."""
+    """``alone`` and ``origins`` as a ``Principal`` has them; ``unseen``: targets that nobody named or read;
+    ``unsaid``: values that are not the operator's own, of any turn."""
 
     alone: str
     origins: tuple[str, ...]
     unseen: tuple[str, ...] = ()
+    unsaid: tuple[str, ...] = ()
 
 
 class Grounding:
@@ -90,7 +92,7 @@ class Grounding:
         all_said = [Words.of(text, known), *(Words.of(past.asked, known) for past in reversed(turn.past))]
         may = turn.principal.role == "operator" and why_not(text) is None
         fitting = [o for o in orders(text, known) if acts.orders_tool(spec, o.tokens)] if may else []
-        lines, unseen = [], []
+        lines, unseen, unsaid = list[str](), list[str](), list[str]()
         for name, value in args.items():
             target, names = self._target(spec, name, value)
             listed = _listed(spec, name)
@@ -100,6 +102,8 @@ class Grounding:
 
             default = name in defaults and defaults[name] == value
             own = any(stands(words) for words in all_said)
+            if not own and not default:
+                unsaid.append(f"{name} {clean(str(value), limit=60)}")
             read = None if own or default else reading.where(names or [str(value)])
             fitting = [order for order in fitting if default or stands(order)]
             if target and not own and not default and read is None and value is not None:
@@ -108,7 +112,7 @@ class Grounding:
         values = [str(item) for value in args.values() for item in (value if isinstance(value, list) else [value])]
         values += [name for word, meant in self._aliases().items() for name in (word, meant)]
         fitting = [order for order in fitting if not order.rest(*values)]
-        return Grounds("yellow" if fitting else "never", tuple(lines), tuple(unseen))
+        return Grounds("yellow" if fitting else "never", tuple(lines), tuple(unseen), tuple(unsaid))
 
     def principal(self, turn: Turn, grounds: Grounds) -> Principal:
         """Who a model's call is of: never more than the person who asked."""

@@ -31,6 +31,7 @@ from jarvis_daemon.assistant.conversation.window import (
     Count,
     Fitted,
     Tokens,
+    cautious,
     fit,
     is_tainted,
     size,
@@ -147,6 +148,7 @@ class Loop:
             async with _within(self.clock, limit):
                 await under_way.go()
         except TimeoutError:
+            await under_way.calling.abandon()
             await under_way.fail(f"I stopped: this took longer than {limit:g} seconds.")
         return await under_way.outcome()
 
@@ -191,6 +193,7 @@ class _Run:
         self.memory_tainted = False
         self.thrift, self.cap = 0, 1 << 30
         self.ids: set[str] = set()
+        self._questions: dict[tuple[int, str], str] = {}
 
     # --- rounds --------------------------------------------------------------------------------------------------
 
@@ -315,33 +318,46 @@ class _Run:
     # --- the request ---------------------------------------------------------------------------------------------
 
     async def _request(self, backend: LLMBackend) -> Request:
-        """All that the model is shown, within its window: the unchanging part first, the question last."""
-        count = self.loop.tokens.by(backend)
+        """All that the model is shown, within its window: the unchanging part first, the question last. Where a
+        cautious count fits into half of it, the model's own tokenizer is not asked: that would cost time."""
+        request, used, limit = await self._fitted(backend, cautious)
+        if 2 * used > limit:
+            request, _, _ = await self._fitted(backend, self.loop.tokens.by(backend))
+        return request
+
+    async def _fitted(self, backend: LLMBackend, count: Count) -> tuple[Request, int, int]:
+        """A request, its tokens and what there is room for, as ``count`` counts."""
         window = min(await backend.window(), self.cap)
         reply = min(REPLY, max(96, window // 4))
         limit = window - reply - 64 - window // 50
         self.calling.window, self.calling.tokens = window, max(120, min(1200, limit // 5))
         small = not backend.native_tools
-        level = max(self.thrift, 1 if small else 0)
+        level = first_level = max(self.thrift, 1 if small else 0)
         while True:
             thrift = LEVELS[level]
             head = Message("system", f"{self.loop.persona_prompt().strip()}\n{RULES}", keep=True)
             tools = self._tools(thrift, small)
             asked = ends(self.turn.asked, max(200, int(limit * 1.5)))
-            last = Message("user", await self._question(thrift, asked, count))
+            last = Message("user", await self._question(level, asked))
             told_tools = await count(json.dumps([[t.name, t.description, t.schema] for t in tools], default=str))
             fixed = await size([head, last], count) + (told_tools if tools else 0)
             if fixed <= 0.75 * limit or level == len(LEVELS) - 1:
                 break
             level += 1
-        if asked != self.turn.asked and not any("middle" in note for note in self.notes):
+        if count is not cautious and asked != self.turn.asked and not any("middle" in note for note in self.notes):
             await self._note("Your text is longer than the model can read at once: its middle was left out.")
         own = await squeeze(self.messages, max(0, limit - fixed), count)
         self.room = limit - fixed - await size(own, count)
         self.fitted = await fit(self.turn.past, max(0.0, self.room), count)
-        if self.fitted.left and self.summary is None:
+        used = int(limit - self.room) + self.fitted.tokens
+        exact = count is not cautious
+        if exact and self.fitted.left and self.summary is None:
             await self._leave_behind(self.fitted)
-        return sealed([head, *self.fitted.messages, last, *own], tools=tools, max_tokens=reply)
+        tight = self.fitted.left or level > first_level or asked != self.turn.asked or own != self.messages
+        if not exact and tight:
+            used = limit
+        request = sealed([head, *self.fitted.messages, last, *own], tools=tools, max_tokens=reply)
+        return request, used, limit
 
     def _tools(self, thrift: Thrift, small: bool) -> list[ToolDef]:
         specs = list(self.specs.values())
@@ -350,7 +366,14 @@ class _Run:
         names = names_there(self.loop.bus) if small else {}
         return [define(spec, names) for spec in specs]
 
-    async def _question(self, thrift: Thrift, asked: str, count: Count) -> str:
+    async def _question(self, level: int, asked: str) -> str:
+        """Made once a turn: what stands before the calls of a turn stays as it was, so servers need not read it
+        again."""
+        if (known := self._questions.get((level, asked))) is None:
+            known = self._questions[level, asked] = await self._asking(LEVELS[level], asked)
+        return known
+
+    async def _asking(self, thrift: Thrift, asked: str) -> str:
         parts = [f"KEY of data in this message: {self.key}. Now: {_local(self.turn.now)}."]
         if thrift.context:
             with self.turn.trace.span("context"):
@@ -360,7 +383,7 @@ class _Run:
             parts.append(mark(block.text, "the house now, live", self.key, tainted=True))
         if thrift.memory and self.loop.memory_block is not None and self.loop.settings.memory.enabled:
             with self.turn.trace.span("memory"):
-                memory = await self.loop.memory_block(self.turn.asked, thrift.memory, count)
+                memory = await self.loop.memory_block(self.turn.asked, thrift.memory, cautious)
             if memory.text:
                 self.memory_tainted = self.memory_tainted or memory.tainted
                 self._once("memories", memory.text, tainted=memory.tainted)

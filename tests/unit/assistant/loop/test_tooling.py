@@ -66,6 +66,27 @@ def test_a_schema_is_flat_small_and_keeps_its_bounds() -> None:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "object", "properties": {"x": {"$ref": "#/$defs/a"}}, "$defs": {"a": {"$ref": "#/$defs/a"}}},
+        {"type": "object", "properties": {"x": {"anyOf": ["no", 3, {"type": "null"}]}}, "$defs": []},
+        {"type": "object", "properties": {"x": {"description": "\x1b[31m" + "x" * 9000}}},
+        {"type": "object", "properties": {"x": {"oneOf": [{"type": "string"}] * 500, "items": 4}}},
+        {},
+    ],
+)
+def test_a_foreign_schema_may_be_anything(schema: dict[str, Any]) -> None:
+    class Foreign(ToolSpec):
+        def input_schema(self) -> dict[str, Any]:
+            return schema
+
+    odd = Foreign(**{field: getattr(spec("other_tool"), field) for field in ToolSpec.__dataclass_fields__})
+    found = json.dumps(define(odd).schema)
+    assert len(found) < 2000
+    assert "\\u001b" not in found
+
+
 async def test_who_may_order_what_is_who_is_offered_what(house: House) -> None:
     registry = house.room.registry
     operator = {spec.name for spec in offered(registry, "operator")}
