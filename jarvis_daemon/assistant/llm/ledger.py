@@ -17,7 +17,6 @@ from datetime import date, timedelta
 from typing import Annotated, Any, Final
 
 from msgspec import Meta, field
-from sqlite_utils import Database
 
 from jarvis_daemon.assistant.llm.contract import Failed, LLMBackend, Request, Usage
 from jarvis_daemon.assistant.llm.prices import Prices, shipped
@@ -28,6 +27,7 @@ from jarvis_daemon.protocol.mind import CostResult, CostRow, CostShow
 from jarvis_daemon.protocol.spawn import spawn
 from jarvis_daemon.settings.assistant import CostSettings
 from jarvis_daemon.store import Store
+from jarvis_daemon.store.database import Database
 from jarvis_daemon.tools import Act, Registry, Target, Tier, ToolSpec
 from jarvis_daemon.tools.spec import Args, Output
 
@@ -41,7 +41,7 @@ FREE: Final = frozenset(
     {"unreachable", "auth", "rate_limit", "overloaded", "missing", "budget", "overflow", "refused"}
 )
 """Failures before a model began: without a usage they cost nothing. All others may have."""
-DAYS_MAX: Final = 366.0
+DAYS_MAX: Final = 3660.0
 
 
 @dataclass(frozen=True)
