@@ -29,6 +29,7 @@ BENCHMARKS: Final = {
     "gate": "what the gate costs a call, beside the bare function",
     "repairs": "from a fault to its verified repair, and the watchman's round at 5,000 guests",
     "mcp_latency": "an MCP call in process and over HTTP, beside a bare MCP server",
+    "first_token": "the first token of a model, beside a bare HTTP client at the same server",
     "install_size": "the core install",
 }
 

@@ -43,7 +43,9 @@ _log = logging.getLogger("jarvis.assistant")
 STATE_S: Final = 3.0
 """How long a backend may take to tell how it is."""
 KNOWN_S: Final = 30.0
-"""A state is believed for so long."""
+BAD_S: Final = 5.0
+"""A state is believed for so long; a bad one only briefly, unless finding out took its time."""
+SLOW_S: Final = 0.5
 TURNS: Final = 64
 
 
@@ -232,7 +234,7 @@ class ModelBrain:
 
     async def _ready(self, wish: Wish) -> tuple[list[Choice], list[str]]:
         """Those that may be asked now, and why the others are left alone. Before only the very small model is left,
-        or none, servers of the house are asked whether they are back."""
+        or none, servers of the house are asked whether they are back. Who is known to be ill comes last."""
         ready: list[Choice] = []
         paused: list[Choice] = []
         for choice in self._order(wish):
@@ -243,7 +245,11 @@ class ModelBrain:
                     self._breakers[choice[0].name].succeeded()
                     paused.remove(choice)
                     ready.insert(0, choice)
-        return ready, [self._paused(backend) for backend, _ in paused]
+        ill = [
+            believed.why for it, _ in ready[:1] if (believed := self._believed(it)) is not None and not believed.ok
+        ]
+        ready.sort(key=lambda choice: (state := self._believed(choice[0])) is not None and not state.ok)
+        return ready, [*ill, *(self._paused(backend) for backend, _ in paused)]
 
     def _paused(self, backend: LLMBackend) -> str:
         breaker = self._breakers[backend.name]
@@ -277,15 +283,20 @@ class ModelBrain:
     # --- how they are ------------------------------------------------------------------------------------
 
     async def _state(self, backend: LLMBackend, *, anew: bool = False) -> State:
-        known = self._known.get(backend.name)
-        if not anew and known is not None and self._clock.monotonic() - known[0] < KNOWN_S:
-            return known[1]
+        if not anew and (known := self._believed(backend)) is not None:
+            return known
+        began = self._clock.monotonic()
         try:
             state = await within(self._clock, STATE_S, backend.state())
         except TimeoutError:
             state = State(False, f"{_who(backend)} does not answer", backend.model)
-        self._known[backend.name] = (self._clock.monotonic(), state)
+        now = self._clock.monotonic()
+        self._known[backend.name] = (now + (KNOWN_S if state.ok or now - began > SLOW_S else BAD_S), state)
         return state
+
+    def _believed(self, backend: LLMBackend) -> State | None:
+        until, state = self._known.get(backend.name, (0.0, None))
+        return state if self._clock.monotonic() < until else None
 
     async def _info(self, backend: LLMBackend) -> ModelInfo:
         state = await self._state(backend, anew=True)

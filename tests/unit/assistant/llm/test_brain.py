@@ -229,6 +229,23 @@ async def test_fit_tells_who_would_answer() -> None:
     assert await brain(local).fit(HI) == (None, "The server has no model 'x'")
 
 
+async def test_who_is_known_to_be_ill_is_asked_last_until_it_is_looked_at_again() -> None:
+    clock, local = ManualClock(), Toy("local")
+    local.ok = State(False, "The server has no model 'x'")
+    mind = brain(local, Toy("cloud"), clock=clock)
+    await mind.fit(HI)
+    began, *_ = await told(mind.stream(asks("hello"), HI))
+    assert (began.backend, local.asked) == ("cloud", [])
+    assert began.why == "it stands in for the other one; The server has no model 'x'"
+    local.ok = State(True)
+    await clock.advance(5)
+    backend, _ = await mind.fit(HI)
+    assert backend is local
+    assert words(await told(mind.stream(asks("hello"), HI))) == "local"
+    await mind.fit(HI)
+    assert local.states == 2, "a good state is believed for a while"
+
+
 async def test_with_no_model_it_says_which_settings_bring_one() -> None:
     mind = brain()
     assert mind.any is False
