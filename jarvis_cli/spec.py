@@ -30,6 +30,7 @@ def _command(name: str, command: Any, ctx: Any) -> dict[str, Any]:
     own = [p for p in command.params if id(p) not in shared]
     out: dict[str, Any] = {"name": name, "help": command.help or ""}
     if hasattr(command, "list_commands"):
+        out["options"] = [_parameter(p) for p in own if p.param_type_name == "option"]
         out["commands"] = [_command(sub, command.get_command(ctx, sub), ctx) for sub in command.list_commands(ctx)]
         return out
     out["arguments"] = [_parameter(p) for p in own if p.param_type_name == "argument"]

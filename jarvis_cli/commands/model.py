@@ -53,7 +53,7 @@ def list_(ctx: typer.Context) -> None:
 def _table(found: list[Entity], look: Look) -> list[str]:
     table = Table([
         Column("NAME"), Column("STATE"), Column("MODEL", flex=True), Column("RUNS IN", optional=2),
-        Column("WINDOW", right=True, optional=1), Column("TOOLS", optional=3), Column("WHY NOT", flex=True),
+        Column("WINDOW", right=True, optional=1), Column("TOOLS", optional=3), Column("NOTE", flex=True),
     ])  # fmt: skip
     for one in found:
         window = one.get("window_tokens")

@@ -38,12 +38,17 @@ def _command(path: str, command: dict[str, Any], depth: int) -> Iterator[str]:
     if "commands" in command:
         yield f"{'#' * depth} `{path}`\n"
         yield f"{one_line(command['help'])}\n"
+        yield from _options(command)
         for below in command["commands"]:
             yield from _command(f"{path} {below['name']}", below, depth + 1)
         return
     words = [_word(argument) for argument in command["arguments"]]
     yield f"{'#' * depth} `{' '.join([path, *words])}`\n"
     yield f"{one_line(command['help'])}\n"
+    yield from _options(command)
+
+
+def _options(command: dict[str, Any]) -> Iterator[str]:
     if command["options"]:
         yield "| option | |\n|---|---|"
         yield from (f"| {_flags(option)} | {cell(option['help'])} |" for option in command["options"])

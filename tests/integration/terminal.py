@@ -43,6 +43,14 @@ class Terminal:
         self._from += match.end()
         os.write(self.master, text.encode() + b"\n")
 
+    def sees(self, text: str, *, timeout_s: float = 30) -> None:
+        """Wait until ``text`` is shown, behind what was waited for before."""
+        deadline = time.monotonic() + timeout_s
+        while text not in self.seen[self._from :]:
+            shown = time.monotonic() < deadline and self._read()
+            assert shown, f"{text!r} was not shown:\n{self.seen}"
+        self._from = self.seen.index(text, self._from) + len(text)
+
     def end(self) -> int:
         while self._read():
             pass

@@ -19,12 +19,6 @@ def type_(me: Terminal, keys: bytes) -> None:
     os.write(me.master, keys)
 
 
-def _see(me: Terminal, text: str) -> None:
-    while text not in me.seen[me._from :]:
-        assert me._read(), f"{text!r} was not shown:\n{me.seen}"
-    me._from = me.seen.index(text, me._from) + len(text)
-
-
 # --- ask ----------------------------------------------------------------------------------------------------
 
 
@@ -94,7 +88,7 @@ def test_at_a_terminal_it_goes_on_with_the_conversation_used_last(parlour: Serve
 def test_ctrl_c_cancels_the_turn_and_keeps_what_was_said(parlour: ServedParlour) -> None:
     parlour.script["tell me"] = ["One, ", parlour.hold, "two."]
     me = Terminal("ask", "tell me")
-    _see(me, "One,")
+    me.sees("One,")
     parlour.wait_held()
     me.process.send_signal(signal.SIGINT)
     assert me.end() == 130
@@ -108,7 +102,7 @@ def test_ctrl_c_cancels_the_turn_and_keeps_what_was_said(parlour: ServedParlour)
 
 def test_ctrl_c_at_a_question_is_a_no(parlour: ServedParlour) -> None:
     me = Terminal("ask", "reboot", "103")
-    _see(me, "Go on? [y/N]:")
+    me.sees("Go on? [y/N]:")
     type_(me, INTERRUPT)
     assert me.end() == 130
     assert parlour.served.workshop.acts == []
@@ -120,26 +114,26 @@ def test_ctrl_c_at_a_question_is_a_no(parlour: ServedParlour) -> None:
 def test_a_conversation_at_the_prompt(parlour: ServedParlour) -> None:
     parlour.script |= {"one": ["One."], "two": ["Two."]}
     me = Terminal("chat")
-    _see(me, "Ctrl-D ends.")
+    me.sees("Ctrl-D ends.")
     me.answer("> ", "one")
-    _see(me, "One.")
+    me.sees("One.")
     me.answer("> ", "")
     me.answer("> ", "/nonsense")
-    _see(me, "There is no /nonsense")
+    me.sees("There is no /nonsense")
     me.answer("> ", "/local")
     me.answer("local> ", "two")
-    _see(me, "Two.")
+    me.sees("Two.")
     assert parlour.asked[-1].backend == "local"
     assert [turn.asked for turn in parlour.asked[-1].past] == ["one"]
     me.answer("local> ", "/new")
     me.answer("local> ", "two")
-    _see(me, "Two.")
+    me.sees("Two.")
     assert list(parlour.asked[-1].past) == []
     me.answer("local> ", "/sessions")
-    _see(me, "BEGAN WITH")
+    me.sees("BEGAN WITH")
     me.answer("local> ", "/trace")
-    _see(me, "total")
-    _see(me, "local> ")
+    me.sees("total")
+    me.sees("local> ")
     type_(me, END)
     assert me.end() == 0
     history = parlour.served.places.state_dir / "chat_history"
@@ -151,9 +145,9 @@ def test_what_is_pasted_is_one_text(parlour: ServedParlour) -> None:
     pasted = "what is this?\n" + "\n".join(f"line {n} of a journal" for n in range(40))
     parlour.script[pasted] = ["A journal."]
     me = Terminal("chat")
-    _see(me, "> ")
+    me.sees("> ")
     type_(me, b"\x1b[200~" + pasted.encode() + b"\x1b[201~\r")
-    _see(me, "A journal.")
+    me.sees("A journal.")
     me.answer("> ", "/quit")
     assert me.end() == 0
 
@@ -162,13 +156,13 @@ def test_ctrl_c_in_a_conversation_stops_the_answer_not_the_conversation(parlour:
     parlour.script |= {"tell me": ["One, ", parlour.hold, "two."], "again": ["Well."]}
     me = Terminal("chat")
     me.answer("> ", "tell me")
-    _see(me, "One,")
+    me.sees("One,")
     parlour.wait_held()
     me.process.send_signal(signal.SIGINT)
-    _see(me, "(cancelled)")
+    me.sees("(cancelled)")
     me.answer("> ", "again")
-    _see(me, "Well.")
-    _see(me, "> ")
+    me.sees("Well.")
+    me.sees("> ")
     me.process.send_signal(signal.SIGINT)  # at the prompt: the line is dropped
     me.answer("> ", "/quit")
     assert me.end() == 0
@@ -178,9 +172,9 @@ def test_a_conversation_is_taken_up_again(parlour: ServedParlour) -> None:
     parlour.script |= {"one": ["One."], "two": ["Two."]}
     assert Terminal("ask", "one").end() == 0
     me = Terminal("chat", "--session", "last")
-    _see(me, "One.")
+    me.sees("One.")
     me.answer("> ", "two")
-    _see(me, "Two.")
+    me.sees("Two.")
     me.answer("> ", "/quit")
     assert me.end() == 0
     assert [turn.asked for turn in parlour.asked[-1].past] == ["one"]
