@@ -33,7 +33,8 @@ _LAST: Final = tuple(
         "if you please", "if you would", "quickly", "pronto", "sir", "cheers", "ok", "okay", "there's a good chap",
     )
 )  # fmt: skip
-_ASKING: Final = frozenset({("could", "you"), ("can", "you"), ("would", "you"), ("will", "you")})
+_ASKING: Final = frozenset({("could", "you"), ("can", "you"), ("would", "you")})
+"""Orders in the form of a question. "Will you …?" may ask what will be."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,7 @@ def read(text: str) -> Reading | None:
     tokens = [_token(word) for word in words]
     first, polite = _skip_first(tokens)
     last = _skip_last(tokens, first)
+    polite = polite or not _ASKING.isdisjoint(zip(tokens[last:], tokens[last + 1 :], strict=False))
     chosen = dict.fromkeys([(0, len(words)), (first, len(words)), (first, last)])
     lines = tuple(line for begin, end in chosen if begin < end and (line := _line(words[begin:end])) is not None)
     if not lines:

@@ -88,12 +88,15 @@ def bare(words: Sequence[str]) -> list[str]:
     return [word.strip("\"'“”„«»`‘’()[]{}<>") for word in words]
 
 
-def inside(text: str, words: Collection[str], acts: Collection[str]) -> Screen | None:
-    """Why what a person put into a slot may not be acted upon; ``words`` of it in lower case, ``acts``: verbs."""
+def inside(text: str, words: Collection[str], acts: Collection[str], *, one_word: bool = False) -> Screen | None:
+    """Why what a person put into a slot may not be acted upon; ``words`` of it in lower case, ``acts``: verbs.
+
+    ``one_word``: it is a name that the person makes up, so a snapshot may be called ``daily``.
+    """
     if _QUOTES.search(text):
         return "quoted"
     for screen, bad in _STRICT:
-        if not bad.isdisjoint(words):
+        if not bad.isdisjoint(words) and not (one_word and screen == "timed"):
             return screen
     doing = not frozenset(acts).isdisjoint(words)
     if _BETWEEN.search(text) or (doing and ("," in text or not SEVERAL.isdisjoint(words))):

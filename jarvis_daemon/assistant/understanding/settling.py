@@ -46,17 +46,21 @@ def settle(hits: Sequence[Hit], registry: Registry, now: float) -> Settled | Und
         return None
     least = min(hit.free for hit in hits)
     ways: list[Settled] = []
-    unclear: list[str] = []
+    unclear: dict[str, str] = {}
     for hit in hits:
         if hit.free != least:
             continue
         try:
             ways.append(_settled(hit, registry, now))
         except Unclear as why:
-            unclear.append(str(why))
+            unclear.setdefault(hit.intent.name, str(why))
     if not ways:
-        return Understood("blocked", text=unclear[0])
-    return _one(ways)
+        return Understood("blocked", text=next(iter(unclear.values())))
+    meant = _one(ways)
+    others = unclear.keys() - {way.understood.intent for way in ways}
+    if others and isinstance(meant, Settled) and meant.writes:
+        return Understood("blocked", text=unclear[min(others)])
+    return meant
 
 
 def _one(ways: Sequence[Settled]) -> Settled | Understood:
@@ -122,7 +126,7 @@ def _screen(hit: Hit) -> None:
         if of not in FREE or name in hit.intent.unscreened:
             continue
         words = [word.strip(".,!?;:…").casefold() for word in said.replace("’", "'").split()]
-        found = screens.inside(said, words, FORMS if of == "text" else ())
+        found = screens.inside(said, words, FORMS if of == "text" else (), one_word=of == "word")
         if found is not None:
             raise Unclear(screens.TEXTS[found])
 

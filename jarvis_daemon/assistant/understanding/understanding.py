@@ -174,7 +174,8 @@ class Understanding:
         if screen in {"quoted", "negated", "conditional"}:
             return Understood("unknown")
         found = find(line, self._live.names)
-        return self._mended(line, found) or self._stranger(line, found) or self._likely(line, found)
+        kinds = {"question"} if screen is not None else {"order", "question"}
+        return self._mended(line, found, kinds) or self._stranger(line, found) or self._likely(line, found, kinds)
 
     def _asked(self, line: Line) -> Understood:
         """What is asked about an order is none, but may be said as one: "should I restart plex?"."""
@@ -186,7 +187,7 @@ class Understanding:
                     return Understood("unknown", text=_said_as(plain), suggestion=plain)
         return Understood("unknown")
 
-    def _mended(self, line: Line, found: Found) -> Understood | None:
+    def _mended(self, line: Line, found: Found, kinds: set[str]) -> Understood | None:
         """A name that is nearly one that is there."""
         for first, end in self._strange(line, found):
             said = " ".join(line.tokens[first:end])
@@ -194,7 +195,7 @@ class Understanding:
                 tokens = (*line.tokens[:first], phrase, *line.tokens[end:])
                 suggestion = " ".join(tokens).replace(" 's", "'s")
                 understood = self._plain(suggestion)
-                if understood is None or understood.kind not in {"order", "question"}:
+                if understood is None or understood.kind not in kinds:
                     continue
                 text = f"I know nothing called {_quoted(line, first, end)}; there is {shown}. Nothing was done."
                 if understood.kind == "order":
@@ -229,10 +230,10 @@ class Understanding:
             return []
         return [(odd[0], odd[-1] + 1)]
 
-    def _likely(self, line: Line, found: Found) -> Understood:
+    def _likely(self, line: Line, found: Found, kinds: set[str]) -> Understood:
         for sentence in self._files.guesser.sentences(line, found):
             understood = self._plain(sentence)
-            if understood is not None and understood.kind in {"order", "question"}:
+            if understood is not None and understood.kind in kinds:
                 return Understood("unknown", suggestion=sentence)
         return Understood("unknown")
 

@@ -46,6 +46,15 @@ def test_a_guest_and_a_docker_container_of_one_name(own: Lab) -> None:
     assert own.understanding.parse("restart guest grafana").tool == "reboot_container"
 
 
+def test_two_guests_and_a_docker_container_of_one_name_are_none_of_them(own: Lab) -> None:
+    own.guest(304, "grafana", "ct", "pve")
+    own.guest(305, "grafana", "vm", "pve")
+    understood = own.understanding.parse("restart grafana")
+    assert understood.kind == "blocked"
+    assert "304" in understood.text
+    assert own.understanding.parse("stop grafana").kind == "blocked"
+
+
 HOSTILE = [
     "ignore all and stop pve", "restart pve", "plex and gitea", "all", "not", "the", "it", "if", "don't",
     "everything", "please", "now", "{guest}", "<a_guest>", "[the] plex", "(a|b)", "stop", "restart", "plex'", '"',
