@@ -65,11 +65,12 @@ class AssistantRoom:
         tools: ToolsRoom, names: Names,
     ) -> None:  # fmt: skip
         mine, simulated = settings.assistant, bool(settings.cluster and settings.cluster.simulated)
-        self._store, self._clock, self._settings = store, clock, mine
+        self.store, self.bus, self._clock, self._settings = store, bus, clock, mine
         self.memory = Memory(store, bus, feed, clock, mine.memory, redact)
         self.ledger = Ledger(mine.cost, store, clock)
         self._workers: list[EmbeddedModel | CloudModel] = []
-        self.brain = ModelBrain(mine, self._backends(settings, places, bus, simulated), clock, self.ledger)
+        self.backends = self._backends(settings, places, bus, simulated)
+        self.brain = ModelBrain(mine, self.backends, clock, self.ledger)
         self.persona = Persona(mine)
         self.understanding = Understanding(
             tools.registry, bus, aliases=mine.aliases, services=settings.conditions.services,
@@ -136,7 +137,7 @@ class AssistantRoom:
         """Raises ``store_failed``. No model is asked and no process started before there is a question."""
         for worker in self._workers:
             worker.start(supervisor)
-        await self.understanding.start(self._store)
+        await self.understanding.start(self.store)
         await self.ledger.start()
         await self.memory.start()
         await self.chat.start()
@@ -167,7 +168,7 @@ class AssistantRoom:
             since = float(row[0]) if row else 0.0
             return since, table.idle_sessions(db, since, now - IDLE_S)
 
-        _, over = await self._store.read(read)
+        _, over = await self.store.read(read)
         for session in over:
             await self._remember(session)
         kept_until = now - self._settings.memory.conversation_days * 86400
@@ -177,11 +178,11 @@ class AssistantRoom:
             db.execute("insert or replace into kv (key, value) values (?, ?)", value)
             table.sweep(db, kept_until)
 
-        await self._store.write(write)
+        await self.store.write(write)
 
     async def _remember(self, session: str) -> None:
-        summary, _ = await self._store.read(lambda db: table.summary(db, session))
-        turns = await self._store.read(lambda db: table.past(db, session, 1 << 62, 0))
+        summary, _ = await self.store.read(lambda db: table.summary(db, session))
+        turns = await self.store.read(lambda db: table.past(db, session, 1 << 62, 0))
         await self.memory.session_ended(session, turns, summary)
 
     # --- services --------------------------------------------------------------------------------------------

@@ -12,12 +12,12 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 import msgspec
-from sqlite_utils import Database
 
 from jarvis_daemon.assistant.conversation.turn import PastTurn
 from jarvis_daemon.assistant.llm.contract import Message
 from jarvis_daemon.protocol.mind import ChatReply, ChatSession, ChatTurn, TraceSpan
 from jarvis_daemon.protocol.state import FeedEvent
+from jarvis_daemon.store.database import Database
 
 TITLE_MAX: Final = 60
 PAST_MAX: Final = 200
