@@ -21,6 +21,8 @@ from jarvis_daemon.protocol.text import clean, clean_block
 HISTORY_MAX: Final = 1000
 PASTE_S: Final = 0.05
 """Lines that follow one another so closely were pasted: they are one text."""
+TYPED_MAX: Final = 2000
+"""A longer line was pasted."""
 RECENT: Final = 3
 """Turns that are shown where an old conversation is taken up."""
 HELP: Final = """\
@@ -46,8 +48,9 @@ class Conversation:
     def hold(self) -> int:
         """Until Ctrl-D or /quit; the exit code. Raises what the first call to the daemon raises."""
         self._attach()
-        with History(self.run.places.state_dir / "chat_history"):
+        with History(self.run.places.state_dir / "chat_history") as history:
             while True:
+                history.forget_answers()
                 try:
                     text = ask_line(self._prompt())
                 except EOFError:
@@ -58,6 +61,7 @@ class Conversation:
                     continue
                 if text.strip() in {"/quit", "/exit", "/q"}:
                     return 0
+                history.keep(text)
                 if text.strip():
                     self._take(text.strip())
 
@@ -162,17 +166,35 @@ def ask_line(prompt: str) -> str:
     return clean_block("\n".join(lines), limit=1 << 21)
 
 
-class History(contextlib.AbstractContextManager[None]):
-    """The line editor with its history in ``path`` (0600). Without it lines are read as they are."""
+class History(contextlib.AbstractContextManager["History"]):
+    """The line editor with its history in ``path`` (0600): what was typed, neither what was pasted nor what was
+    answered to questions. Without a line editor lines are read as they are."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._kept = 0
 
-    def __enter__(self) -> None:
+    def keep(self, text: str) -> None:
+        """What was typed just now stays in the history, unless it was a paste."""
+        with contextlib.suppress(ImportError):
+            import readline
+
+            if "\n" not in text and len(text) <= TYPED_MAX:
+                self._kept = readline.get_current_history_length()
+
+    def forget_answers(self) -> None:
+        """Take out what came into the history since ``keep``."""
+        with contextlib.suppress(ImportError):
+            import readline
+
+            while readline.get_current_history_length() > self._kept:
+                readline.remove_history_item(readline.get_current_history_length() - 1)
+
+    def __enter__(self) -> History:
         try:
             import readline
         except ImportError:  # a Python without it
-            return
+            return self
         with contextlib.suppress(OSError):
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             os.close(os.open(self.path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))
@@ -180,8 +202,11 @@ class History(contextlib.AbstractContextManager[None]):
             readline.read_history_file(self.path)
         readline.set_history_length(HISTORY_MAX)
         readline.parse_and_bind("set enable-bracketed-paste on")
+        self._kept = readline.get_current_history_length()
+        return self
 
     def __exit__(self, *_: object) -> None:
+        self.forget_answers()
         with contextlib.suppress(ImportError, OSError):
             import readline
 

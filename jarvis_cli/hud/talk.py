@@ -59,7 +59,7 @@ class Said:
         kind, text, data = str(event.get("kind")), str(event.get("text") or ""), dict(event.get("data") or {})
         self.session = str(data.get("session") or self.session)
         if kind == "chat.asked":
-            self.asked, self.at = text, event.get("at")
+            self.asked, self.at = text, event.get("at") or self.at
         elif kind == "chat.text":
             self.text += text
         elif kind == "chat.replaced":
@@ -186,6 +186,8 @@ class Talk:
             turn = Said(number)
             self.turns = sorted([*self.turns, turn], key=lambda found: found.id)[-KEPT:]
         if turn.hear(event):
+            if turn.at is None:  # the stream of a call tells no times: it is now
+                turn.at = self.app.model.now()
             self.changed()
         return turn
 

@@ -124,6 +124,7 @@ async def test_an_answer_grows_while_it_is_told(tmp_path: Path) -> None:
         parlour.go.set()
         await seat.shows("One, two.")
         await seat.shows_not("esc stops it")
+        assert "--:--" not in seat.screen_text()
 
 
 async def test_esc_stops_an_answer_and_keeps_what_was_said(tmp_path: Path) -> None:
@@ -146,6 +147,7 @@ async def test_an_order_opens_its_card_and_runs_after_a_yes(tmp_path: Path) -> N
         assert house.guests.acts == []
         await seat.press("y")
         await seat.shows("verified", "plex obeys.")
+        await seat.shows_not("shall I?")
         assert house.guests.acts == ["reboot_container {'guest': '103'}"]
 
 

@@ -148,8 +148,12 @@ def test_what_is_pasted_is_one_text(parlour: ServedParlour) -> None:
     me.sees("> ")
     type_(me, b"\x1b[200~" + pasted.encode() + b"\x1b[201~\r")
     me.sees("A journal.")
+    me.answer("> ", "reboot 103")
+    me.answer("Go on? [y/N]:", "n")
     me.answer("> ", "/quit")
     assert me.end() == 0
+    history = parlour.served.places.state_dir / "chat_history"
+    assert history.read_text() == "reboot 103\n"  # neither the paste nor the answer
 
 
 def test_ctrl_c_in_a_conversation_stops_the_answer_not_the_conversation(parlour: ServedParlour) -> None:
