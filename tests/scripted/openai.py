@@ -66,6 +66,33 @@ def stream(
     return Answer([*pieces, DONE])
 
 
+def responses(*parts: str | Call, tokens: tuple[int, int, int] = (12, 5, 0), cut: bool = False) -> Answer:
+    """The same by the Responses API, for OpenAI's newer models. ``tokens``: prompt, answer, and cached of the
+    prompt."""
+    whole: dict[str, Any] = {
+        "id": "resp_1", "object": "response", "created_at": 1_800_000_000, "status": "in_progress",
+        "model": "scripted", "output": [], "parallel_tool_calls": True, "tool_choice": "auto", "tools": [],
+        "temperature": 1, "top_p": 1, "error": None, "incomplete_details": None, "instructions": None, "metadata": {}, "usage": None,
+    }  # fmt: skip
+    events: list[dict[str, Any]] = [{"type": "response.created", "response": whole}]
+    output: list[dict[str, Any]] = []
+    for index, part in enumerate(parts):
+        item, told = _item(index, part)
+        output.append(item)
+        events += [*told, {"type": "response.output_item.done", "output_index": index, "item": item}]
+    counted = {
+        "input_tokens": tokens[0], "input_tokens_details": {"cached_tokens": tokens[2]}, "output_tokens": tokens[1],
+        "output_tokens_details": {"reasoning_tokens": 0}, "total_tokens": tokens[0] + tokens[1],
+    }  # fmt: skip
+    done = {**whole, "status": "completed", "output": output, "usage": counted}
+    if not cut:
+        events.append({"type": "response.completed", "response": done})
+    return Answer([
+        f"event: {event['type']}\ndata: {json.dumps({**event, 'sequence_number': number})}\n\n".encode()
+        for number, event in enumerate(events)
+    ])  # fmt: skip
+
+
 def error(
     status: int, message: str, *, kind: str = "invalid_request_error", code: str = "", **headers: str
 ) -> Answer:
@@ -100,3 +127,29 @@ def _deltas(calls: Sequence[Call]) -> list[dict[str, Any]]:
 def _data(body: dict[str, Any], model: str) -> bytes:
     whole = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1_800_000_000, "model": model} | body
     return b"data: " + json.dumps(whole, ensure_ascii=False).encode() + b"\n\n"
+
+
+def _item(index: int, part: str | Call) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """An item of a response, whole, and the events that bring it."""
+    place = {"item_id": f"item_{index}", "output_index": index}
+    if isinstance(part, Call):
+        item: dict[str, Any] = {
+            "id": f"item_{index}", "type": "function_call", "status": "completed", "call_id": part.id,
+            "name": part.name, "arguments": "".join(part.pieces),
+        }  # fmt: skip
+        empty = {**item, "arguments": "", "status": "in_progress"}
+        kind = "response.function_call_arguments"
+        deltas = [{"type": f"{kind}.delta", **place, "delta": piece} for piece in part.pieces]
+        deltas.append({"type": f"{kind}.done", **place, "arguments": item["arguments"]})
+    else:
+        text = {"type": "output_text", "text": part, "annotations": []}
+        item = {"id": f"item_{index}", "type": "message", "status": "completed", "role": "assistant"}
+        item["content"] = [text]
+        empty = {**item, "content": [], "status": "in_progress"}
+        kind = "response.output_text"
+        deltas = [
+            {"type": "response.content_part.added", **place, "content_index": 0, "part": {**text, "text": ""}},
+            {"type": f"{kind}.delta", **place, "content_index": 0, "delta": part},
+            {"type": f"{kind}.done", **place, "content_index": 0, "text": part},
+        ]
+    return item, [{"type": "response.output_item.added", "output_index": index, "item": empty}, *deltas]
