@@ -80,17 +80,6 @@ class Ledger:
 
     # --- before a call, and after it ---------------------------------------------------------------------
 
-    async def allowed(self, backend: LLMBackend, request: Request) -> str | None:
-        """One sentence where this call would not be allowed now; nothing is reserved."""
-        if backend.place != "cloud":
-            return None
-        usd, today = self._worst(backend, request), local_day(self._clock.now())
-        try:
-            refused = self._refused(usd, *await self._store.read(lambda db: _spent(db, today)), today)
-        except JarvisError as error:
-            refused = _unwritten(error)
-        return refused.text if refused is not None else None
-
     async def reserve(self, backend: LLMBackend, request: Request, turn: int) -> Reservation | Failed:
         """Take what this call may cost off the day and the month; ``Failed("budget")`` where it does not fit, or
         cannot be written down."""

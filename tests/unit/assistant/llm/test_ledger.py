@@ -244,12 +244,9 @@ async def test_a_cap_ends_the_cloud_in_the_middle_of_a_turn_and_midnight_brings_
             f"could cost {could}; that ends at midnight.",
             retry_after_s=12 * 3600,
         )
-        assert await house.ledger.allowed(SONNET, ask()) == refused.text
         assert len(await house.rows()) == 1, "what is refused is not written down"
-        assert await house.ledger.allowed(HERE, ask()) is None
         assert isinstance(await house.ledger.reserve(HERE, ask(), 1), Reservation), "the house goes on"
         await house.clock.advance(12 * 3600 + 1)
-        assert await house.ledger.allowed(SONNET, ask()) is None
         await house.reserve()
     finally:
         await house.store.close()
@@ -321,7 +318,6 @@ async def test_what_cannot_be_written_down_is_not_asked(tmp_path: Path) -> None:
     assert isinstance(refused, Failed)
     assert refused.why == "budget"
     assert "cannot be written down" in refused.text
-    assert await house.ledger.allowed(SONNET, ask()) is not None
     free = await house.reserve(HERE)
     await house.ledger.settle(free, usage=Usage(), status="done")  # the answer is there: it is not lost for that
     await house.store.close()
