@@ -72,7 +72,8 @@ def responses(*parts: str | Call, tokens: tuple[int, int, int] = (12, 5, 0), cut
     whole: dict[str, Any] = {
         "id": "resp_1", "object": "response", "created_at": 1_800_000_000, "status": "in_progress",
         "model": "scripted", "output": [], "parallel_tool_calls": True, "tool_choice": "auto", "tools": [],
-        "temperature": 1, "top_p": 1, "error": None, "incomplete_details": None, "instructions": None, "metadata": {}, "usage": None,
+        "temperature": 1, "top_p": 1, "error": None, "incomplete_details": None, "instructions": None,
+        "metadata": {}, "usage": None,
     }  # fmt: skip
     events: list[dict[str, Any]] = [{"type": "response.created", "response": whole}]
     output: list[dict[str, Any]] = []
