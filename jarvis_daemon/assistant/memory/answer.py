@@ -20,7 +20,7 @@ async def happened_of(asked: Asked) -> Answer:
     words = asked.said("text")
     at, about = when.find(words, asked.now)
     span = f" {at.said}" if at is not None else " that I remember"
-    about = safe(about.removeprefix("the "), 80) or "anything"
+    about = safe(about, 80) or "anything"
     try:
         found = await asked.ask("memory.search", MemorySearch(query=words, limit=MOST, happened=True))
     except JarvisError as error:

@@ -19,29 +19,46 @@ MOST: Final = 50
 _TOLD: Final = frozenset({"incident", "event"})
 _ALL: Final = frozenset({"cluster", "everything", "homelab", "house", "lab", "night", "system"})
 """Words that name nothing in particular."""
+_KINDS: Final = frozenset({
+    "backup", "box", "container", "ct", "disk", "disks", "guest", "host", "machine", "node", "pool", "server",
+    "service", "storage", "vm",
+})  # fmt: skip
+"""Words that only say what sort of thing it is, where another word names it."""
+
+
+def telling(asked: Sequence[str]) -> list[str]:
+    """The words of a question by which a thing is known."""
+    wanted = [word for word in asked if word not in _ALL]
+    return [word for word in wanted if word not in _KINDS] or wanted
 
 
 def named(bus: Bus, asked: Sequence[str]) -> frozenset[str]:
-    """Ids of guests, nodes and storages whose name is, or has as a part, one of these words."""
+    """Ids of the guests, nodes and storages that one of these words names; without one, of those whose name has it
+    as a part (``nas`` in ``truenas``)."""
     topic = bus.state("cluster")
     known = [
         *((one.id, one.name) for one in topic.all("nodes", Node).values()),
         *((one.id, one.name) for one in topic.all("guests", Guest).values()),
         *((one.id, one.name) for one in topic.all("storages", Storage).values()),
     ]
-    return frozenset(key for key, name in known if any(_is_called(name, key, word) for word in asked))
+    wanted = telling(asked)
+    exact = frozenset(key for key, name in known if not {name.casefold(), _last(key)}.isdisjoint(wanted))
+    parts = [word for word in wanted if len(word) >= 3 and word not in _KINDS]
+    return exact or frozenset(key for key, name in known if any(word in name.casefold() for word in parts))
 
 
-def _is_called(name: str, key: str, word: str) -> bool:
-    called = (name or "").casefold()
-    return word in words_of(called) or word in words_of(key) or (len(word) >= 3 and word in called)
+def _last(key: str) -> str:
+    """``guest:104`` → ``104``, ``storage:pve/local`` → ``local``"""
+    return key.rpartition("/")[2].rpartition(":")[2].casefold()
 
 
 def look(
-    db: Database, asked: Sequence[str], ids: Collection[str], span: Span, now: float, redact: Redact
-) -> list[MemoryItem]:
-    """Oldest first, at most ``MOST``, the newest of them. ``asked`` without a word that names something: all."""
-    wanted = [word for word in asked if word not in _ALL]
+    db: Database, asked: Sequence[str], ids: Collection[str], span: Span, now: float, redact: Redact, *,
+    sure: bool = False,
+) -> list[MemoryItem]:  # fmt: skip
+    """Oldest first, at most ``MOST``, the newest of them: about one of ``ids``, or, unless that is ``sure``, with
+    one of the words. Without words and ids all."""
+    wanted = [] if sure else telling(asked)
     found = [
         one for one in table.read(db, now, since=span.since, until=span.until)
         if one.kind in _TOLD and _is_about(one, wanted, ids)
@@ -69,7 +86,5 @@ def _is_about(one: MemoryItem, wanted: Sequence[str], ids: Collection[str]) -> b
         return True
     if one.subject in ids or any(one.subject.endswith(f"/{key.partition(':')[2]}") for key in ids):
         return True
-    if ids:
-        return False
-    there = set(words_of(f"{one.subject} {one.text}"))
+    there = set(words_of(f"{_last(one.subject)} {one.text}"))
     return any(word in there for word in wanted)

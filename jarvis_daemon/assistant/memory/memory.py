@@ -165,7 +165,9 @@ class Memory:
 
         def fn(db: Database) -> MemoryItem | None:
             table.end_session(db, session)
-            return table.get(db, table.put(db, new, now, self.ends).id, now) if text else None
+            if not text or table.was_forgotten(db, key):
+                return None
+            return table.get(db, table.put(db, new, now, self.ends).id, now)
 
         return await self._write(fn)
 
@@ -251,16 +253,26 @@ class Memory:
             at, words = when.find(words[:2000], now)
         asked = find.words(words)
         ids = frozenset(targets) or happened.named(self._bus, asked)
+        sure = bool(targets)
         span = at or when.Span(now - self.ends.episodic_s, now + 1.0)
-        return await self._store.read(lambda db: happened.look(db, asked, ids, span, now, self.redact))
+        return await self._store.read(
+            lambda db: happened.look(db, asked, ids, span, now, self.redact, sure=sure)
+        )
 
     async def block(
         self, query: str, budget_tokens: int, count: Count, *, session: str | None = None
     ) -> MemoryBlock:
         """What a model is told of it, within ``budget_tokens`` as ``count`` counts; what fitted the question counts
-        as used. Empty where memory is off. Raises ``store_failed`` only where nothing can be read."""
+        as used. Empty where memory is off, or cannot be read: a question is answered without it then."""
         if not self.settings.enabled or budget_tokens <= 0:
             return MemoryBlock()
+        try:
+            return await self._block(query, budget_tokens, count, session)
+        except JarvisError as error:
+            _log.warning("nothing remembered is told: %s", error.sentence())
+            return MemoryBlock()
+
+    async def _block(self, query: str, budget_tokens: int, count: Count, session: str | None) -> MemoryBlock:
         now = self._clock.now()
         matches = await self.search(query, limit=block.MATCHES_MAX * 2, session=session)
 

@@ -34,7 +34,7 @@ _NAMES: Final = (
 COLUMNS: Final = ", ".join(f"m.{name}" for name in _NAMES)
 _LIVE: Final = "(m.expires_at is null or m.expires_at > ?)"
 FORGOTTEN: Final = "memory:forgotten:"
-"""Beginning of the keys that keep a forgotten incident from being told again."""
+"""Beginning of the keys that keep a forgotten record (incident, repair, session) from being written again."""
 
 
 @dataclass(frozen=True)
@@ -101,9 +101,11 @@ def put(db: Database, new: New, now: float, ends: Ends) -> Put:
 
 def _written_over(db: Database, known: MemoryItem, new: New, now: float, ends: Ends) -> Put:
     tier = max(known.tier, new.tier, key=_TIERS.index) if new.trust != "tainted" else new.tier
+    happened = known.happened_at if new.happened_at is None else new.happened_at
     db.execute(
-        "update memories set text = ?, subject = ?, trust = ?, tier = ?, expires_at = ? where id = ?",
-        [new.text, new.subject, new.trust, tier, ends.end(tier, now), known.id],
+        "update memories set text = ?, subject = ?, trust = ?, tier = ?, expires_at = ?, happened_at = ? "
+        "where id = ?",
+        [new.text, new.subject, new.trust, tier, ends.end(tier, now), happened, known.id],
     )
     return Put(known.id, "changed" if known.text != new.text else "again")
 
@@ -244,7 +246,7 @@ def forget(db: Database, number: int, now: float, ends: Ends) -> list[int]:
         db.execute("update memories set superseded_by = ?, expires_at = ? where id = ?", [by, end, older])
     if before and by is None:
         db.execute("update memories set key = ? where id = ?", [key, before[-1]])
-    elif key is not None and key.startswith("incident:"):
+    elif key is not None and not key.startswith("said:"):
         db.execute("insert or replace into kv (key, value) values (?, ?)", [FORGOTTEN + key, str(now)])
     return [] if by is not None else [older for older in before if get(db, older, now) is not None]
 

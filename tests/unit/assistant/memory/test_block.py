@@ -109,6 +109,19 @@ async def test_a_session_that_goes_on_has_one_summary(desk: Desk) -> None:
         "Asked: how hot is the NAS? Told: It is at 41 °C. Asked: and how full is it? Told: It is 80 % full."
     )
     assert await desk.memory.session_ended("s2", [turn("hello", "Good morning.")]) is None
+    await desk.clock.advance(DAY)
+    later = await desk.memory.session_ended("s1", first)
+    assert later is not None
+    assert (later.id, later.happened_at) == (kept.id, desk.clock.now())
+
+
+async def test_a_forgotten_summary_is_not_written_again(desk: Desk) -> None:
+    turns = [turn("how hot is the NAS?", "It is at 41 °C.")]
+    kept = await desk.memory.session_ended("s1", turns)
+    assert kept is not None
+    await desk.memory.forget(kept.id)
+    assert await desk.memory.session_ended("s1", turns) is None
+    assert await desk.all() == []
 
 
 async def test_a_tainted_answer_is_not_summarised_as_trusted(desk: Desk) -> None:

@@ -14,8 +14,8 @@ from jarvis_daemon.assistant.memory.table import DAY_S
 from jarvis_daemon.assistant.understanding.understood import Slot, Understood
 from jarvis_daemon.bus import Principal
 from jarvis_daemon.protocol.mind import MemoryItem, MemorySearch
-from jarvis_daemon.protocol.state import Guest, Storage
-from tests.unit.assistant.memory.conftest import DAY, MORNING, Desk
+from jarvis_daemon.protocol.state import Guest, Node, Storage
+from tests.unit.assistant.memory.conftest import DAY, MORNING, Desk, OpenDesk
 
 OPERATOR = Principal(session="s-op", role="operator", client="cli", uid=0)
 VIEWER = Principal(session="s-vi", role="viewer", client="kiosk", uid=0)
@@ -229,6 +229,11 @@ async def test_what_happened_is_told_with_dates_from_memory_and_history(past: De
     assert all(one.id for one in after)
 
 
+async def test_what_happened_is_known_without_memory_too(past: Desk, open_desk: OpenDesk) -> None:
+    desk = await open_desk(past.clock, enabled=False)
+    assert seen(await desk.memory.what_happened("the NAS last week")) == [(9, "nas"), (5, "nas")]
+
+
 async def test_what_happened_to_what_is_meant_for_sure(past: Desk) -> None:
     assert seen(await past.memory.what_happened("it last week", targets=["guest:110"])) == [(9, "nas"), (5, "nas")]
     assert seen(await past.memory.what_happened("it", targets=["guest:999"])) == []
@@ -247,6 +252,30 @@ async def test_a_name_of_the_cluster_finds_what_its_text_does_not_say(desk: Desk
     assert len(await desk.memory.what_happened("")) == 2
 
 
+@pytest.mark.parametrize(
+    ("words", "subjects"),
+    [
+        ("mailserver", {"guest:111"}), ("the mail server", {"guest:111"}), ("the media server", set()),
+        ("guest 112", {"guest:112"}), ("the server", {"guest:111", "guest:112"}), ("node pve", {"node:pve"}),
+    ],
+)  # fmt: skip
+async def test_a_word_of_kind_names_nothing_beside_a_name(desk: Desk, words: str, subjects: set[str]) -> None:
+    desk.bus.state("cluster").apply({
+        "guests": {
+            "guest:111": Guest(id="guest:111", name="mailserver", vmid=111),
+            "guest:112": Guest(id="guest:112", name="webserver", vmid=112),
+        },
+        "nodes": {"node:pve": Node(id="node:pve", name="pve")},
+        "storages": {"storage:pve/local": Storage(id="storage:pve/local", name="local")},
+    })  # fmt: skip
+    await desk.incident("A server is out of memory", target="guest:111")
+    await desk.incident("A server is out of memory", target="guest:112")
+    await desk.incident("The pool is full", target="storage:pve/local")
+    await desk.incident("It does not answer", target="node:pve")
+    await desk.memory.follow()
+    assert {one.subject for one in await desk.memory.what_happened(words)} == subjects
+
+
 async def test_the_question_is_answered_with_dates(past: Desk) -> None:
     answers = Answers(past.bus, past.clock, registry=past.tools.registry)
 
@@ -256,13 +285,13 @@ async def test_the_question_is_answered_with_dates(past: Desk) -> None:
 
     told = await ask("the NAS last week")
     assert told.text == (
-        "2 things happened to NAS last week; the last, on Sun at 08:00: nas stopped without an order. It began at "
-        "2027-01-10 08:00. It was over at 2027-01-10 08:10, after 10 min"
+        "2 things happened to the NAS last week; the last, on Sun at 08:00: nas stopped without an order. It began "
+        "at 2027-01-10 08:00. It was over at 2027-01-10 08:10, after 10 min"
     )
     assert [line.partition(": ")[0] for line in told.lines] == ["On 6 Jan", "On Sun at 08:00"]
     assert (told.tainted, told.grave) == (True, True)
     none = await ask("the mail server last week")
-    assert (none.text, none.tainted) == ("Nothing happened to mail server last week", False)
+    assert (none.text, none.tainted) == ("Nothing happened to the mail server last week", False)
     assert "Nothing" not in (await ask("the NAS", VIEWER)).text
 
 
