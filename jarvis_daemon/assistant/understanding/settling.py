@@ -18,7 +18,7 @@ from jarvis_daemon.assistant.understanding.understood import Slot, Understood
 from jarvis_daemon.assistant.understanding.verbs import FORMS
 from jarvis_daemon.tools.registry import Registry
 
-_WHAT = {
+WHAT = {
     "guest": "guest", "vm": "guest", "container": "guest", "node": "node", "storage": "storage",
     "service": "service", "docker": "Docker container", "incident": "incident", "silence": "silence",
     "runbook": "runbook", "condition": "condition", "person": "person",
@@ -91,7 +91,7 @@ def _values(understood: Understood) -> dict[str, Any]:
 
 def _told(way: Settled) -> str:
     entries = [value[0] for of, value, _ in way.hit.slots.values() if isinstance(value, tuple)]
-    named = ", ".join(f"{_WHAT.get(entry.list, entry.list)} {_name(entry)}" for entry in entries)
+    named = ", ".join(f"{WHAT.get(entry.list, entry.list)} {_name(entry)}" for entry in entries)
     return f"{way.understood.tool.replace('_', ' ')} ({named})"
 
 
@@ -155,7 +155,7 @@ def _argument(hit: Hit, filled: Filled, now: float) -> Any:
 
 
 def _part(of: str, value: Any, said: str, part: str) -> Any:
-    if isinstance(value, tuple) and of in _WHAT:
+    if isinstance(value, tuple) and of in WHAT:
         part = part or PARTS[of][0]
         several = {entry.parts[part] for entry in value}
         if len(several) != 1 or (of in GUESTS and len(value) != 1):
@@ -169,7 +169,7 @@ def _part(of: str, value: Any, said: str, part: str) -> Any:
 
 
 def _slot(of: str, value: Any) -> Any:
-    if isinstance(value, tuple) and of in _WHAT:
+    if isinstance(value, tuple) and of in WHAT:
         return value[0].id if len(value) == 1 else value[0].parts.get(PARTS[of][0])
     return value
 
@@ -183,7 +183,7 @@ def _meant(of: str, value: Any, said: str) -> Any:
 
 def _several(entries: Iterable[Entry], said: str) -> str:
     listed = list(entries)
-    what = _WHAT[listed[0].list]
+    what = WHAT[listed[0].list]
     labels = "; ".join(entry.label for entry in listed[:6])
     how = "Say its vmid." if listed[0].list == "guest" else "Say which."
     return f"More than one {what} is called {said}: {labels}. Nothing was done. {how}"

@@ -22,7 +22,7 @@ from jarvis_daemon.assistant.understanding.matching import Found, Hit, Line, Mat
 from jarvis_daemon.assistant.understanding.names import Entry
 from jarvis_daemon.assistant.understanding.reading import Reading, find, read
 from jarvis_daemon.assistant.understanding.sentences import Intent, load
-from jarvis_daemon.assistant.understanding.settling import Settled, settle
+from jarvis_daemon.assistant.understanding.settling import WHAT, Settled, settle
 from jarvis_daemon.assistant.understanding.understood import Understood
 from jarvis_daemon.assistant.understanding.verbs import doing
 from jarvis_daemon.bus import Bus
@@ -42,6 +42,7 @@ _ASKED_ORDER: Final = tuple(
                    "should you", "must i", "what about", "how about")
 )  # fmt: skip
 _CONNECTED: Final = re.compile(r"\s*(?:[,;.]|\b(?:and|then|also|plus)\b)\s+", re.IGNORECASE)
+MAX_NAMES: Final = 4
 _UNKNOWN_WORDS: Final = 3
 """A name of more words that nobody knows is taken for talk."""
 _ANYTHING: Final = ("guest", "vm", "container", "node", "storage", "service", "docker", "runbook")
@@ -204,20 +205,24 @@ class Understanding:
         return None
 
     def _stranger(self, line: Line, found: Found) -> Understood | None:
-        """It would be an order if the name were one: says that it is none."""
-        for first, end in self._strange(line, found):
+        """It would be an order if the name were one, or one of that kind: says that it is none."""
+        for first, end in [*self._strange(line, found), *_named(line, found)]:
             said = line.part(first, end).casefold()
             tried = Found({of: dict(there) for of, there in found.lists.items()}, set(found.covered))
-            parts = dict.fromkeys(("vmid", "id", "name", "node", "unit"), said) | {"kind": "vm"}
-            for of in _ANYTHING:
-                entry = Entry("guest" if of in {"vm", "container"} else of, "", said, parts)
-                tried.add(of, said, (entry,), first, end)
+            parts = dict.fromkeys(("vmid", "id", "name", "node", "unit", "number"), said) | {"kind": "vm"}
+            for of in (*_ANYTHING, "incident", "silence"):
+                if said not in tried.lists.get(of, {}):
+                    entry = Entry("guest" if of in {"vm", "container"} else of, "", said, parts)
+                    tried.add(of, said, (entry,), first, end)
             hits = self._files.matcher.hits(line, tried)
+            if not hits:
+                continue
+            known = said in {phrase for of in _ANYTHING for phrase in found.lists.get(of, {})}
+            text = _no_such(hits, _quoted(line, first, end)) if known else ""
+            text = text or f"I know nothing called {_quoted(line, first, end)}"
             if any(hit.intent.kind == "order" for hit in hits):
-                text = f"I know nothing called {_quoted(line, first, end)}, so nothing was done."
-                return Understood("blocked", text=text)
-            if hits:
-                return Understood("unknown", text=f"I know nothing called {_quoted(line, first, end)}.")
+                return Understood("blocked", text=f"{text}, so nothing was done.")
+            return Understood("unknown", text=f"{text}.")
         return None
 
     def _strange(self, line: Line, found: Found) -> list[tuple[int, int]]:
@@ -257,6 +262,24 @@ _SAMPLES: Final = {
     "incident": "incident 3", "silence": "silence 2", "number": "3", "duration": "two hours", "size": "4 GB",
     "level": "L3", "period": "last night", "person": "anybody", "condition": "storage-high",
 }  # fmt: skip
+
+
+def _named(line: Line, found: Found) -> list[tuple[int, int]]:
+    """Where the names stand that are there, the longest first."""
+    said = {phrase for of in _ANYTHING for phrase in found.lists.get(of, {})}
+    every = ((first, end) for first in range(len(line.tokens)) for end in range(first + 1, len(line.tokens) + 1))
+    there = [(first, end) for first, end in every if " ".join(line.tokens[first:end]) in said]
+    return sorted(there, key=lambda span: span[0] - span[1])[:MAX_NAMES]
+
+
+def _no_such(hits: Sequence[Hit], name: str) -> str:
+    """What of that name is not there."""
+    for hit in hits:
+        for of, value, _ in hit.slots.values():
+            if isinstance(value, tuple) and value and isinstance(value[0], Entry) and not value[0].id:
+                about = "open incident about" if of == "incident" else f"{WHAT[of]} called"
+                return f"There is no {about if of != 'silence' else 'silence over'} {name}"
+    return ""
 
 
 def _said_as(plain: str) -> str:

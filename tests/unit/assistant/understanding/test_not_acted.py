@@ -62,6 +62,12 @@ SAYS_WHY: Final = {
     "restart foo": "I know nothing called “foo”",
     "restart plexx": "I know nothing called “plexx”; there is plex",
     "restart smbd": "More than one service is called smbd: smbd on Home; smbd on pve",
+    "silence gitea": "There is no open incident about “gitea”, so nothing was done.",
+    "drain plex": "There is no node called “plex”, so nothing was done.",
+    "move gitea to plex": "There is no node called “plex”",
+    "lift the silence over gitea": "There is no silence over “gitea”",
+    "back up pve": "There is no guest called “pve”",
+    "restart 999": "I know nothing called “999”",
     "give gitea 9999 cores": "9999 does not fit",
 }
 
