@@ -8,12 +8,22 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import re
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator
-from pathlib import Path
+from dataclasses import replace
 from typing import Any, Final
 
-from jarvis_daemon.assistant.llm.contract import Event, Failed, Name, Place, Request, State, guess_tokens
+from jarvis_daemon.assistant.llm.contract import (
+    Event,
+    Failed,
+    Message,
+    Name,
+    Place,
+    Request,
+    State,
+    guess_tokens,
+)
 from jarvis_daemon.assistant.llm.local import LocalModel
 from jarvis_daemon.assistant.llm.waiting import within
 from jarvis_daemon.assistant.llm.weights import find_weights, models_dir
@@ -32,6 +42,19 @@ LOAD_S: Final = 120.0
 """How long a model may take to load; a large one from a slow disk takes a minute."""
 FIRST_TOKEN_S: Final = 120.0
 IDLE_S: Final = 60.0
+REPLY_MAX: Final = 160
+"""Tokens of its longest reply: it has no more to say, and a choice of a tool fits."""
+SAMPLING: Final = {"repeat_penalty": 1.15, "dry_multiplier": 0.8, "dry_allowed_length": 3}
+"""llama.cpp's own, against saying the same again and again."""
+SYSTEM: Final = (
+    "You are Jarvis, the polite butler of a house full of computers. Answer in one or two short sentences. "
+    "When you do not know, say so."
+)
+"""All that it can keep in mind; of longer words it repeats pieces."""
+PAST_MAX: Final = 4
+"""Earlier messages that it is shown."""
+_SAID: Final = re.compile(r".*^The operator says:[^\n]*\n(.+)", re.DOTALL | re.MULTILINE)
+"""Where the person's own words stand in the newest message of a conversation."""
 WHAT_IT_IS: Final = "a very small model, which knows little and errs often"
 
 
@@ -107,7 +130,7 @@ class EmbeddedModel:
                 yield Failed("missing", f"The embedded model cannot be loaded: {said}")
                 return
             self._up = True
-            async with contextlib.aclosing(_generator(self._inner.stream(request))) as events:
+            async with contextlib.aclosing(_generator(self._inner.stream(shortened(request)))) as events:
                 async for event in events:
                     yield event
 
@@ -142,7 +165,25 @@ class EmbeddedModel:
             enabled=True, url="http://localhost", model=self.model, window_tokens=self._settings.window_tokens,
             first_token_s=FIRST_TOKEN_S, idle_s=IDLE_S,
         )  # fmt: skip
-        return LocalModel(given, self._places, self._clock, uds=Path(self._socket), name="embedded")
+        return LocalModel(given, self._places, self._clock, uds=self._socket, name="embedded", sampling=SAMPLING)
+
+
+def shortened(request: Request) -> Request:
+    """A conversation as so small a model can take it: who it is in two lines, what was said last, the question. It
+    is shown no data of the house: it would only make things up about them. Other requests stay as they are."""
+    request = replace(request, max_tokens=min(request.max_tokens, REPLY_MAX))
+    asked = max((n for n, each in enumerate(request.messages) if each.role == "user"), default=None)
+    if asked is None or (said := _SAID.fullmatch(request.messages[asked].text)) is None:
+        return request
+    past = [each for each in request.messages[:asked] if each.role in {"user", "assistant"} and not each.calls]
+    kept = [replace(each, text=_words(each.text)[:400]) for each in past[-PAST_MAX:]]
+    question = Message("user", said[1].strip())
+    return replace(request, messages=[Message("system", SYSTEM), *kept, question, *request.messages[asked + 1 :]])
+
+
+def _words(text: str) -> str:
+    said = _SAID.fullmatch(text)
+    return said[1].strip() if said else text
 
 
 def _pip() -> str:

@@ -21,7 +21,7 @@ import importlib
 import json
 import os
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import urlsplit
@@ -29,7 +29,8 @@ from urllib.parse import urlsplit
 from jarvis_daemon.assistant.llm import health
 from jarvis_daemon.assistant.llm.choosing import choosing
 from jarvis_daemon.assistant.llm.chunks import Reply
-from jarvis_daemon.assistant.llm.contract import Event, Failed, Name, Place, Request, State, guess_tokens
+from jarvis_daemon.assistant.llm.circles import Circles
+from jarvis_daemon.assistant.llm.contract import Event, Failed, Name, Place, Request, State, Text, guess_tokens
 from jarvis_daemon.assistant.llm.faults import of_error, of_status
 from jarvis_daemon.assistant.llm.sse import Events
 from jarvis_daemon.assistant.llm.waiting import within
@@ -54,16 +55,18 @@ KEEP_S: Final = 2.0
 
 
 class LocalModel:
-    """``uds``: the unix socket it listens at. ``simulated``: only a server of this machine is asked."""
+    """``uds``: the unix socket it listens at. ``simulated``: only a server of this machine is asked. ``sampling``:
+    words of the server's own beside those of the protocol."""
 
     def __init__(
         self, settings: LocalModelSettings, places: Places, clock: Clock, *, uds: Path | None = None,
-        name: Name = "local", simulated: bool = False,
+        name: Name = "local", simulated: bool = False, sampling: Mapping[str, float] | None = None,
     ) -> None:  # fmt: skip
         self.name: Name = name
         self.model = settings.model
         self.native_tools = settings.native_tools
         self._settings, self._places, self._clock, self._uds = settings, places, clock, uds
+        self._sampling = dict(sampling or {})
         self._url = settings.url.rstrip("/").removesuffix("/v1")
         parts = urlsplit(self._url)
         self.place: Place = health.place_of(parts.hostname or "", here=uds is not None)
@@ -110,11 +113,11 @@ class LocalModel:
 
     async def _stream(self, request: Request) -> AsyncIterator[Event]:
         """The reply to one request, and its end."""
-        reply, parser = Reply(), Events()
+        reply, parser, circles = Reply(), Events(), Circles()
         try:
             async with contextlib.AsyncExitStack() as stack:
                 began = self._clock.monotonic()
-                sent = self._send("POST", "/v1/chat/completions", body(request, self.model))
+                sent = self._send("POST", "/v1/chat/completions", body(request, self.model) | self._sampling)
                 response = await within(self._clock, self._settings.first_token_s, sent)
                 stack.push_async_callback(response.aclose)  # the server notices, and stops
                 if response.status_code != 200:
@@ -131,6 +134,9 @@ class LocalModel:
                         for event in self._read(reply, data):
                             yield event
                             if isinstance(event, Failed):
+                                return
+                            if isinstance(event, Text) and circles.take(event.text):
+                                yield Failed("bad_reply", f"{self._who} turned in circles, and was stopped")
                                 return
                 for event in self._last(reply, parser):
                     yield event

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from jarvis_daemon.assistant.llm.contract import Done, Failed, Text, Usage
-from jarvis_daemon.assistant.llm.embedded import EmbeddedModel
+from jarvis_daemon.assistant.llm.contract import Done, Failed, Message, Request, Text, ToolUse, Usage
+from jarvis_daemon.assistant.llm.embedded import EmbeddedModel, shortened
 from jarvis_daemon.assistant.llm.weights import find_weights, models_dir
 from jarvis_daemon.bus import Bus
 from jarvis_daemon.clock import ManualClock, SystemClock
@@ -24,7 +24,7 @@ from jarvis_daemon.server import Server, Tickets
 from jarvis_daemon.settings.assistant import EmbeddedModelSettings
 from jarvis_daemon.supervisor import Supervisor
 from tests.llama import weights
-from tests.unit.assistant.llm.toys import asks, places, told, words
+from tests.unit.assistant.llm.toys import NODE, asks, places, told, words
 
 
 class Yard:
@@ -146,6 +146,36 @@ async def test_a_state_is_honest_and_starts_nothing(home: Path) -> None:
     assert (state.ok, state.why) == (True, "a very small model, which knows little and errs often")
     assert state.model == "SmolLM2-135M-Instruct.Q4_1"
     assert yard.service is None
+
+
+def test_a_conversation_is_told_to_it_in_few_words() -> None:
+    said = "KEY of data: ab12.\n\n[data ab12: the house]\n4 nodes\n[end ab12]\n\nThe operator says:\n"
+    past = [
+        Message("user", f"{said}question {n}") if n % 2 else Message("assistant", f"answer {n}") for n in range(9)
+    ]
+    request = Request(
+        [Message("system", "A page of manners."), *past, Message("user", f"{said}Who is\nhome?")], max_tokens=800
+    )
+    short = shortened(request)
+    assert [(each.role, each.text) for each in short.messages[1:]] == [
+        ("user", "question 5"), ("assistant", "answer 6"), ("user", "question 7"), ("assistant", "answer 8"),
+        ("user", "Who is\nhome?"),
+    ]  # fmt: skip
+    assert "polite butler" in short.messages[0].text
+    assert "4 nodes" not in str(short), "it would only make things up about them"
+    assert short.max_tokens == 160
+
+
+def test_the_results_of_its_tools_stay_and_so_do_other_requests() -> None:
+    use = ToolUse("c", "get_node_status", {"node": "pve"})
+    after = [Message("assistant", "", calls=(use,)), Message("tool", "online", call_id="c")]
+    request = Request([Message("user", "The operator says:\nHow is pve?"), *after], tools=[NODE], max_tokens=50)
+    short = shortened(request)
+    assert short.messages[1] == Message("user", "How is pve?")
+    assert short.messages[2:] == after
+    assert (short.tools, short.max_tokens) == ([NODE], 50)
+    other = asks("Sum this up: a long text", max_tokens=50)
+    assert shortened(other) == other
 
 
 def test_weights_that_are_named_that_were_fetched_and_of_the_package(home: Path) -> None:

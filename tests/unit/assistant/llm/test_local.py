@@ -27,9 +27,13 @@ class House:
         self.home, self.server = home, Scripted()
         self.models: list[LocalModel] = []
 
-    def model(self, *, clock: Clock | None = None, simulated: bool = False, **given: Any) -> LocalModel:
+    def model(
+        self, *, clock: Clock | None = None, simulated: bool = False, sampling: Given | None = None, **given: Any
+    ) -> LocalModel:
         settings = LocalModelSettings.model_validate({"url": self.server.url, "model": "toy"} | given)
-        found = LocalModel(settings, places(self.home), clock or SystemClock(), simulated=simulated)
+        found = LocalModel(
+            settings, places(self.home), clock or SystemClock(), simulated=simulated, sampling=sampling
+        )
         self.models.append(found)
         return found
 
@@ -291,6 +295,15 @@ async def test_leaving_closes_the_connection(house: House) -> None:
     with pytest.raises(asyncio.CancelledError):
         await asking
     await asyncio.wait_for(house.server.left.wait(), 5)
+
+
+async def test_a_model_that_turns_in_circles_is_stopped(house: House) -> None:
+    house.server.answers.append(openai.stream(*["a ferret is a ferret, "] * 90, Hold()))
+    events = await told(house.model(sampling={"repeat_penalty": 1.1}).stream(asks("x")))
+    assert (events[-1].why, "turned in circles" in events[-1].text) == ("bad_reply", True)
+    assert len(words(events)) < 600
+    await asyncio.wait_for(house.server.left.wait(), 5)
+    assert house.server.asked[0].body["repeat_penalty"] == 1.1
 
 
 # --- how it is ---------------------------------------------------------------------------------------------
