@@ -228,6 +228,8 @@ class Reply:
         ]
         if self._usage is not None and any(getattr(chunk, "usage", None) for chunk in stream.chunks):
             told.append({"usage": tokens(self._usage)})
+        if self._reason == "content_filter":
+            return [*told, {"failed": {"why": "refused", "text": "a filter of its provider ended it"}, "end": True}]
         reason = "tool_calls" if told and "tool" in told[0] else "length" if self._reason == "length" else "stop"
         return [*told, {"done": reason, "end": True}]
 

@@ -139,6 +139,14 @@ async def test_what_goes_wrong(yard: CloudYard, answer: Answer, why: str, said: 
     assert len(yard.provider.asked) == before + 1, "nothing is tried twice behind our back"
 
 
+async def test_a_model_that_will_not_is_no_answer_and_has_cost_something(yard: CloudYard) -> None:
+    events = await yard.ask(anthropic.stream(tokens=anthropic.Tokens(30, 4), stop="refusal"))
+    assert events == [
+        Usage(input=30, output=4),
+        Failed("refused", f"The cloud model {MODEL} refused the question: a filter of its provider ended it"),
+    ]
+
+
 async def test_too_many_questions_say_when_to_come_again(yard: CloudYard) -> None:
     (failed,) = await yard.ask(anthropic.error(429, "rate_limit_error", "slow down", retry_after="7"))
     assert failed == Failed(
