@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -14,19 +15,25 @@ from jarvis_daemon.protocol.text import clean
 
 
 class Child:
-    """One process; each line of it is one JSON document: ``{"progress": text}``, at last the answer. It ends with
-    this one, by whatever way that is left."""
+    """One process, told ``given`` on its standard input. Each line of it is one JSON document: ``{"progress": text}``,
+    at last the answer. It ends with this one, by whatever way that is left."""
 
-    def __init__(self, *words: str) -> None:
+    def __init__(self, *words: str, given: dict[str, Any] | None = None) -> None:
         self._verb = words[0]
+        self._given = given
         self._command = [sys.executable, "-m", "jarvis_daemon", "admin", *words, "--json"]
         self._answer: dict[str, Any] | None = None
 
     def __enter__(self) -> Self:
         self._errors = tempfile.TemporaryFile()
+        told = subprocess.DEVNULL if self._given is None else subprocess.PIPE
         self._process = subprocess.Popen(
-            self._command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self._errors, text=True
+            self._command, stdin=told, stdout=subprocess.PIPE, stderr=self._errors, text=True
         )
+        if self._process.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):  # it ended before it read: its answer says why
+                self._process.stdin.write(json.dumps(self._given))
+                self._process.stdin.close()
         return self
 
     def __exit__(self, *_: object) -> None:

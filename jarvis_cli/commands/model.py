@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 import typer
 
 from jarvis_cli import admin, shapes, views
+from jarvis_cli.child import Child
 from jarvis_cli.group import Reading, noun
-from jarvis_cli.session import session
+from jarvis_cli.session import Session, session
 from jarvis_cli.shapes import Entity
 from jarvis_cli.style import Look
 from jarvis_cli.table import Cell, Column, Table
@@ -23,8 +25,6 @@ MODEL: Final = (
     "name", "model", "place", "enabled", "healthy", "why", "window_tokens", "native_tools", "breaker",
 )  # fmt: skip
 _PLACE: Final = {"here": "this machine", "lan": "the house", "cloud": "a provider"}
-FETCH_S: Final = 4 * 3600.0
-"""A few hundred megabytes over a slow line."""
 
 
 @app.command("list", cls=Reading)
@@ -75,29 +75,53 @@ def _state(one: Entity) -> Cell:
 
 @app.command(
     "fetch", cls=Reading,
-    epilog="jarvis model fetch smollm2-135m\n"
+    epilog="jarvis model fetch\n"
     "jarvis model fetch https://example.org/model.gguf --sha256 0f3c…",
 )  # fmt: skip
 def fetch(
     ctx: typer.Context,
-    model: str = typer.Argument(help="A known name, or the https address of a GGUF file.", metavar="NAME|URL"),
+    model: str | None = typer.Argument(
+        None, help="A known name, or the https address of a GGUF file; without it the smallest one that is known.",
+        metavar="[NAME|URL]",
+    ),
     sha256: str | None = typer.Option(None, "--sha256", help="Of the file; needed with an address.", metavar="HEX"),
-) -> None:
+) -> None:  # fmt: skip
     """Download the weights of a small model, checked. Needs no daemon."""
     run = session(ctx)
     run.local_only("model fetch")
-    if "://" in model and not sha256:
+    if model is not None and "://" in model and not sha256:
         raise JarvisError(
             "invalid_params", "An address needs the sha256 of its file",
             why="what is not checked could be anything", next="Give --sha256 HEX.",
         )  # fmt: skip
-    run.out.note(f"Fetching {clean(model, limit=200)} …")
-    given = {"model": model, **({"sha256": sha256} if sha256 else {})}
-    found = admin.ask("model", "fetch", given=given, timeout_s=FETCH_S)
+    wanted = model or _smallest()
+    run.out.note(f"Fetching {clean(wanted, limit=200)} …")
+    found = _fetched(run, {"model": wanted, "progress": True, **({"sha256": sha256} if sha256 else {})})
 
     def lines(look: Look) -> Iterator[str]:
-        told = size(found.get("size_bytes")) or "it"
+        told = ", ".join(filter(None, (size(found.get("size_bytes")), clean(str(found.get("licence") or "")))))
         yield look.paint(look.glyphs(f"✔ {clean(str(found.get('path')))}"), "good") + f" ({told})"
         yield "`[assistant.embedded] enabled = true` in the settings uses it."
 
     run.out.emit(found, lines)
+
+
+def _smallest() -> str:
+    """Of the known weights. Raises ``unavailable`` where none are known."""
+    known = sorted(admin.ask("model", "list")["known"], key=lambda one: one.get("size_bytes") or 0)
+    if not known:
+        raise JarvisError("unavailable", "No weights are known by name", next="Give an https address and --sha256.")
+    return str(known[0]["name"])
+
+
+def _fetched(run: Session, given: dict[str, Any]) -> Entity:
+    """See the download to its end; how far it is shows at a terminal, on one line."""
+    shows = sys.stderr.isatty() and not run.out.quiet
+    with Child("model", "fetch", given=given) as child:
+        for line in child.progress():
+            if shows:
+                sys.stderr.write(f"\r  {clean(line, limit=60)} ")
+                sys.stderr.flush()
+        if shows:
+            sys.stderr.write("\n")
+        return child.answer()

