@@ -52,6 +52,8 @@ class Calling:
     tokens: int = 1000
     """Of one result."""
     window: int = 4096
+    condense: bool = False
+    """Whether the model can condense a long text (``quarantine.able``)."""
 
     async def run(self, uses: Sequence[ToolUse]) -> list[Message]:
         """One result for each use, in their order: reads beside each other, writes one after the other."""
@@ -127,7 +129,7 @@ class Calling:
         tainted = outcome.tainted
         text = told(outcome, spec, args, self.tokens)
         whole = json.dumps(outcome.result, ensure_ascii=False, default=str)
-        if tainted and too_long(whole, 2 * self.tokens):
+        if tainted and self.condense and too_long(whole, 2 * self.tokens):
             with self.turn.trace.span("quarantine", spec.name):
                 short = await self.quarantine.summarise(whole, source, self.wish, window=self.window)
             if short is not None:

@@ -12,7 +12,7 @@ import json
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol, cast
 
@@ -21,7 +21,7 @@ from jarvis_daemon.assistant.conversation.calling import BAD_MAX, Calling, named
 from jarvis_daemon.assistant.conversation.claims import Claims, Piece
 from jarvis_daemon.assistant.conversation.context import Context
 from jarvis_daemon.assistant.conversation.grounding import Grounding
-from jarvis_daemon.assistant.conversation.quarantine import Quarantine, ends
+from jarvis_daemon.assistant.conversation.quarantine import Quarantine, able, ends
 from jarvis_daemon.assistant.conversation.said import why_not
 from jarvis_daemon.assistant.conversation.tooling import FEW, choose, define, mark, names_there, offered
 from jarvis_daemon.assistant.conversation.turn import Outcome, Turn
@@ -65,6 +65,10 @@ REPLY: Final = 800
 """Tokens of one reply."""
 SHRUNK: Final = 0.6
 """Of the window, after a server said that a prompt was too long for it."""
+CHOOSING: Final = 100
+"""Tokens by which a model without tools of its own is told how to choose one."""
+FOLD_S: Final = 30.0
+"""A summary of older turns may take so long; the person has the answer already."""
 RESULT_KEPT: Final = 1500
 """Characters of a tool's result that later turns see."""
 RULES: Final = """
@@ -329,8 +333,9 @@ class _Run:
         """A request, its tokens and what there is room for, as ``count`` counts."""
         window = min(await backend.window(), self.cap)
         reply = min(REPLY, max(96, window // 4))
-        limit = window - reply - 64 - window // 50
+        limit = window - reply - 64 - window // 50 - (0 if backend.native_tools else CHOOSING)
         self.calling.window, self.calling.tokens = window, max(120, min(1200, limit // 5))
+        self.calling.condense = able(backend, window)
         small = not backend.native_tools
         level = first_level = max(self.thrift, 1 if small else 0)
         while True:
@@ -427,12 +432,14 @@ class _Run:
             return
 
         async def by_model(text: str) -> str | None:
-            return await self.loop.quarantine.summarise(
-                text, "earlier turns of a conversation", self.wish, window=self.calling.window
-            )
+            about = "earlier turns of a conversation"
+            with suppress(TimeoutError):
+                async with _within(self.loop.clock, FOLD_S):
+                    return await self.loop.quarantine.summarise(text, about, self.wish, window=self.calling.window)
+            return None
 
         before = self.summary if self.summary is not None else self.turn.summary
-        self.summary = await told(before, stay.left, by_model)
+        self.summary = await told(before, stay.left, by_model if self.calling.condense else None)
         self.summary_upto = stay.left[-1].id
 
     def _known_names(self) -> set[str]:
