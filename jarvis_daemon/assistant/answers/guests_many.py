@@ -102,7 +102,15 @@ def _counted(asked: Asked, status: str, many: str, one: str) -> Answer:
     of_kind, word = _of_kind(asked)
     found = [g for g in of_kind if believed(view, g) == status]
     unknown = [g for g in of_kind if not believed(view, g)]
-    verb = one if len(found) == 1 else many
+    if of_kind and len(unknown) == len(of_kind):
+        why = view.blind or unknown_words(view, unknown[0])
+        return Answer(
+            f"How many {word}s {many} nobody can say now: {why}",
+            facts={"total": len(of_kind)},
+            grave=True,
+            ways=(f"Of none of the {count(len(of_kind), word)} can anybody say now: {why}",),
+        )
+    verb = one if len(found) in {0, 1} else many
     rest = f"; of {count(len(unknown), 'other')} nobody can say now" if unknown else ""
     names = listing(view.called(g) for g in found)
     head = f"{counted(len(found), word)} of {len(of_kind)} {verb}"

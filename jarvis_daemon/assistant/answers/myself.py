@@ -64,14 +64,21 @@ async def help(asked: Asked) -> Answer:  # noqa: A001
             ways=('For instance: "status", "how hot is pve", "restart plex", "what happened last night"',),
         )
     shown = [safe(one, 120) for one in sentences_of]
-    first = listing((f'"{one}"' for one in shown[:4]), 4)
-    more = [f"and {len(shown) - HELP_MAX} more: docs/assistant.md has all"] if len(shown) > HELP_MAX else []
+    first = listing((f'"{one}"' for one in _spread(shown, 4)), 4)
+    more = [
+        f"and {len(shown) - HELP_MAX} more; ask what you may say about guests, nodes, incidents, repairs, memory"
+    ]
     return Answer(
         f"You may say things like {first}",
-        (*shown[:HELP_MAX], *more),
+        (*_spread(shown, HELP_MAX), *(more if len(shown) > HELP_MAX else [])),
         plain=True,
         ways=(f"For instance {first}", f"I understand sentences such as {first}"),
     )
+
+
+def _spread(texts: list[str], most: int) -> list[str]:
+    """Up to ``most`` of them, from all over the list: neighbours are alike."""
+    return [texts[i * len(texts) // most] for i in range(most)] if len(texts) > most else texts
 
 
 def _hour(asked: Asked) -> int:

@@ -23,6 +23,10 @@ def memories(result: Result) -> Answer:
     about = safe(result.args.get("query", ""), 120)
     if not rows:
         of = f" of {about}" if about else ""
+        if not about:
+            return Answer(
+                "I remember nothing so far", ways=("Nothing is remembered so far", "My memory is empty so far")
+            )
         return Answer(f"I remember nothing{of}", ways=(f"Nothing{of} comes to mind", f"I have no memory{of}"))
     first, more = rows[0], len(rows) - 1
     rest = f"; {count(more, 'memory', 'memories')} more" if more else ""

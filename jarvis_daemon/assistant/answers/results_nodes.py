@@ -176,14 +176,18 @@ def tasks(result: Result) -> Answer:
         sentences([f"{counted(len(rows), 'task')}{rest}", _aged(result)]),
         tuple(
             (
-                f"{moment(now, float(row['started_at']))}: {safe(row['type'], 40)} "
-                f"{safe(row.get('target', ''), 40)} on {safe(row['node'], 80)}, {safe(row['status'], 20)}"
+                f"{moment(now, float(row['started_at']))}: {_what(row)} "
+                f"on {safe(row['node'], 80)}, {safe(row['status'], 20)}"
             )
             for row in rows[:ROWS]
         ),
         grave=bool(bad or _aged(result)),
         ways=(sentences([f"The list has {count(len(rows), 'task')}{rest}", _aged(result)]),),
     )
+
+
+def _what(row: Row) -> str:
+    return f"{safe(row['type'], 40)} {safe(row.get('target', ''), 40)}".strip()
 
 
 @formatter("get_task_log")

@@ -22,6 +22,8 @@ from jarvis_daemon.assistant.answers.view import GRAVE
 def incidents(result: Result) -> Answer:
     rows, now = result.rows("incidents"), result.view.now
     if not rows:
+        if result.args.get("status", "open") == "open" and not result.args.get("severity"):
+            return Answer("No incident is open", ways=("None: no incident is open",))
         return Answer("There is no such incident", ways=("No incident fits that",))
     still = [row for row in rows if row.get("status") == "open"]
     told = listing((safe(row.get("title", ""), 120) for row in still or rows), 4)

@@ -175,7 +175,7 @@ class View:
             if stale.ok_at is None
             else f"its last answer is {span(self.now - stale.ok_at)} old"
         )
-        return f"{since} ({safe(stale.error).rstrip('.')})" if stale.error else since
+        return f"{since}: {safe(stale.error).rstrip('.')}" if stale.error else since
 
     def fresh(self, entity: Node | Guest | Storage) -> bool:
         """Whether what is said of it may be said of now."""

@@ -70,7 +70,7 @@ async def ask_all(salon: Salon) -> dict[str, str]:
 
 def test_there_are_many_and_each_has_sentences() -> None:
     assert len(NAMES) >= 40
-    assert QUESTIONS.keys() == NAMES
+    assert QUESTIONS.keys() >= NAMES, "memory has a question of its own"
 
 
 async def test_all_is_well(salon: Salon) -> None:
