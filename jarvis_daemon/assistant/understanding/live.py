@@ -23,6 +23,10 @@ _LISTS: Final = {
 }  # fmt: skip
 
 
+_AFTER: Final = {"service": ("service",), "docker": ("container", "docker container")}
+"""What people put between a name and its node: "the smbd service on pve"."""
+
+
 class Live:
     """``services``: node -> units; ``docker``: (host, container) of all that are known; ``runbooks``: name ->
     condition. The last two are asked again and again, so they may change."""
@@ -141,6 +145,7 @@ class Live:
     def _put_on_node(self, of: str, entity_id: str, name: str, part: str, node: str) -> None:
         label = f"{name} on {node}" if node else name
         said = phrases(name, of)
+        said += [f"{one} {word}" for one in said for word in _AFTER.get(of, ())]
         entry = Entry(of, entity_id, label, {part: name, "id": entity_id, "node": node})
         self.names.put(entry, [*said, *(_on(said, node) if node else ())], shown=name)
 

@@ -39,7 +39,7 @@ _STRICT: Final[_Words] = (
 _FIRST: Final[_Words] = (
     ("quoted", QUOTED | words_of(
         "saying tells wrote writes written claims claimed claiming suggests suggested suggesting suggestion quoted "
-        "unquote asks asked allegedly supposedly reads ordered instructed instructions instruction command message "
+        "unquote asks asked allegedly supposedly reads instructed instructions instruction command message "
         "prompt pretend imagine translate repeat spell prints printed")),
     ("negated", NEGATED | words_of(
         "nobody hold hesitate leave skip stopping quit prevent forbid wrong mistake hardly abort cancel")),
@@ -47,7 +47,7 @@ _FIRST: Final[_Words] = (
         "depending case event whereas although though since maybe perhaps possibly probably might eventually lest "
         "as because")),
     ("timed", TIMED | words_of(
-        "at in by next morning mornings afternoon evening evenings night nights weekend weekends am pm yesterday "
+        "next morning mornings afternoon evening evenings night nights weekend weekends am pm yesterday "
         "ago today schedule scheduled regularly repeatedly periodically always often sometimes during")),
 )  # fmt: skip
 _THEN: Final[_Words] = (
@@ -72,6 +72,11 @@ TEXTS: Final[dict[Screen, str]] = {
     "asked": "That is a question, so nothing was done.",
 }
 """What a person is told."""
+_AT_A_TIME: Final = re.compile(
+    r"\b(?:at|by) (?:[0-9]|(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)\b)"
+    r"|\b(?:in|within) (?:[0-9]+ ?(?:s|m|h|min|mins|hrs?|d)\b"
+    r"|(?:[\w-]+ ){1,4}(?:second|minute|hour|day|week|month|moment|while|bit)s?\b)"
+)
 _QUOTES: Final = re.compile(r"""["“”„«»`]|(?:^|\s)'\S|\S'(?:\s|$)""")
 _BETWEEN: Final = re.compile(r"[;&|]")
 STRICT: Final = NEGATED | CONDITIONAL | SEVERAL | TIMED | QUOTED
@@ -111,6 +116,8 @@ def why(text: str, words: Sequence[str], doing: int) -> Screen | None:
     for screen, bad in _FIRST:
         if not bad.isdisjoint(words):
             return screen
+    if _AT_A_TIME.search(" ".join(words)):
+        return "timed"
     if _BETWEEN.search(text) or "," in text or doing > 1:
         return "several"
     return next((screen for screen, bad in _THEN if not bad.isdisjoint(words)), None)

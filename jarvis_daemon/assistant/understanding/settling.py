@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -17,13 +18,14 @@ from jarvis_daemon.assistant.understanding.sentences import Filled
 from jarvis_daemon.assistant.understanding.understood import Slot, Understood
 from jarvis_daemon.assistant.understanding.verbs import FORMS
 from jarvis_daemon.tools.registry import Registry
+from jarvis_daemon.tools.spec import ToolSpec
 
 WHAT = {
     "guest": "guest", "vm": "guest", "container": "guest", "node": "node", "storage": "storage",
     "service": "service", "docker": "Docker container", "incident": "incident", "silence": "silence",
     "runbook": "runbook", "condition": "condition", "person": "person",
 }  # fmt: skip
-_NUMBERS = frozenset({"number", "size", "level", "duration"})
+_PATH = re.compile(r"\$[.](\w+)")
 _SIZES = {"mib": 2**20, "gib": 2**30, "bytes": 1}
 
 
@@ -113,8 +115,7 @@ def _settled(hit: Hit, registry: Registry, now: float) -> Settled:
     try:
         msgspec.convert(args, spec.args)
     except msgspec.ValidationError as error:
-        said = ", ".join(said for of, _, said in hit.slots.values() if of in FREE or of in _NUMBERS)
-        raise Unclear(f"{said or 'That'} does not fit, so nothing was done: {_plain(error)}.") from error
+        raise Unclear(_unfit(hit, spec, str(error))) from error
     slots = {name: Slot(_slot(of, value), said) for name, (of, value, said) in hit.slots.items()}
     order = Understood("order", intent.name, tool=tool, args=args, slots=slots, replies=intent.replies)
     return Settled(hit, order, writes=spec.writes)
@@ -193,6 +194,17 @@ def _name(entry: Entry) -> str:
     return str(entry.parts.get("name") or entry.label)
 
 
-def _plain(error: msgspec.ValidationError) -> str:
-    """Msgspec's sentence without its quotes and path."""
-    return str(error).split(" - at ")[0].replace("`", "").rstrip(".")
+def _unfit(hit: Hit, spec: ToolSpec, error: str) -> str:
+    """Which of what was said does not fit, and what would."""
+    path = _PATH.search(error)
+    name = path[1] if path else ""
+    filled = hit.intent.args.get(name)
+    said = hit.slots[filled.slot][2] if filled is not None and filled.slot in hit.slots else "that"
+    rules = spec.input_schema().get("properties", {}).get(name, {})
+    kinds = (rules, rules.get("items", {}), *rules.get("anyOf", ()))
+    wanted = next((one["description"] for one in kinds if "description" in one), "")
+    if "regex" not in error and "length" not in error:
+        wanted = error.split(" - at ")[0].replace("`", "").removeprefix("Expected ")
+        wanted = wanted.replace("int <= ", "at most ").replace("int >= ", "at least ")
+    what = filled.slot if filled is not None and filled.many else name.replace("_", " ") or "it"
+    return f"“{said}” does not fit, so nothing was done: {what} is {wanted or 'something else'}."

@@ -206,7 +206,9 @@ class Understanding:
 
     def _stranger(self, line: Line, found: Found) -> Understood | None:
         """It would be an order if the name were one, or one of that kind: says that it is none."""
-        for first, end in [*self._strange(line, found), *_named(line, found)]:
+        strange = self._strange(line, found)
+        placed = [(first, end + 2) for first, end in strange if line.tokens[end : end + 1] == ("on",)]
+        for first, end in [*strange, *(one for one in placed if one[1] <= len(line.tokens)), *_named(line, found)]:
             said = line.part(first, end).casefold()
             tried = Found({of: dict(there) for of, there in found.lists.items()}, set(found.covered))
             parts = dict.fromkeys(("vmid", "id", "name", "node", "unit", "number"), said) | {"kind": "vm"}

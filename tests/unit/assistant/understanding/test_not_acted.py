@@ -68,7 +68,10 @@ SAYS_WHY: Final = {
     "lift the silence over gitea": "There is no silence over “gitea”",
     "back up pve": "There is no guest called “pve”",
     "restart 999": "I know nothing called “999”",
-    "give gitea 9999 cores": "9999 does not fit",
+    "give gitea 9999 cores": "“9999” does not fit, so nothing was done: cores is at most 512.",
+    "show the biggest files in tmp on pve": "“tmp” does not fit, so nothing was done: path is an absolute path.",
+    "tag gitea as Dev!": "“Dev” does not fit, so nothing was done: tag is a tag, lower case.",
+    "restart samba on pve": "I know nothing called “samba on pve”",
 }
 
 
