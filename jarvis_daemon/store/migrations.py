@@ -115,8 +115,8 @@ def _004_mind(db: Database) -> None:
         );
         create table chat_turns (
             id integer primary key autoincrement, session text not null, key text, at real not null,
-            asked text not null, status text not null, reply text not null, body text not null,
-            trace text not null, ended_at real
+            role text not null, client text not null, asked text not null, status text not null,
+            reply text not null, body text not null, trace text not null, ended_at real
         );
         create unique index chat_turns_key on chat_turns (key) where key is not null;
         create index chat_turns_session on chat_turns (session, id);

@@ -70,7 +70,7 @@ class Gate:
         def told(data: dict[str, Any]) -> None:
             if lines := data.get("lines"):
                 self._said[call_id] = clean(str(lines[-1]))
-            progress(data)
+            progress(redact_tree(data) if principal.role == "agent" else data)
 
         task = spawn(self._call(call_id, params, principal, told, asked), name=f"tool-{params.name[:40]}")
         self._keep(call_id, key_of(principal), task)
@@ -81,7 +81,7 @@ class Gate:
                 await asyncio.wait({task}, timeout=max(0.0, min(params.wait_s, LIFE_S)))
             if not task.done() and (held := self._waiting(call_id)) is not None:
                 return self._awaiting(call_id, held)
-            return await asyncio.shield(task)
+            return _for(principal, await asyncio.shield(task))
         except asyncio.CancelledError as error:
             if ASKED in error.args:
                 self._call_off(call_id)
@@ -99,7 +99,7 @@ class Gate:
         await asyncio.wait({task}, timeout=max(0.0, min(params.wait_s, LIFE_S)))
         waiting = self._waiting(call_id)
         if task.done():
-            return task.result()
+            return _for(principal, task.result())
         if waiting is not None:
             return self._awaiting(call_id, waiting)
         said = self._said.get(call_id)
@@ -360,6 +360,15 @@ def _plan(job: Job, judged: Judgement, wanted: str, undo: dict[str, Any] | None)
         effects=[*judged.reasons, *judged.effects], digest=judged.digest, needs=needs.get(wanted, "nothing"),
         undo=undo,
     )  # fmt: skip
+
+
+def _for(principal: Principal, outcome: m.ToolOutcome) -> m.ToolOutcome:
+    """What an agent is told holds no secret: it may hand on to anyone what it reads."""
+    if principal.role != "agent":
+        return outcome
+    clean_result = redact_tree(outcome.result)
+    texts = {name: redact(getattr(outcome, name)) for name in ("text", "why", "next")}
+    return msgspec.structs.replace(outcome, result=clean_result, **texts)
 
 
 async def as_stream(

@@ -65,7 +65,7 @@ class Chat:
                 "invalid_params", f"That is longer than {TEXT_MAX:,} characters",
                 next="Put it into a file, and ask about that.",
             )  # fmt: skip
-        key = f"{who.client}:{params.key}"[:200] if params.key else None
+        key = f"{who.role}:{who.uid}:{who.client}:{params.key}"[:200] if params.key else None
         session = None if params.session is None else await self._known_session(params.session)
         number = await self.course.begin(text, session, key, params, who)
         async for item in self.follow(mind.ChatFollow(turn=number), who):

@@ -7,6 +7,7 @@ all that had been said.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 import secrets
 from collections.abc import Coroutine
@@ -26,7 +27,7 @@ from jarvis_daemon.clock import Clock
 from jarvis_daemon.protocol import mind
 from jarvis_daemon.protocol.errors import JarvisError
 from jarvis_daemon.protocol.mind import ChatReply
-from jarvis_daemon.protocol.spawn import spawn
+from jarvis_daemon.protocol.spawn import finished, spawn
 from jarvis_daemon.protocol.state import FeedEvent
 from jarvis_daemon.protocol.text import clean
 from jarvis_daemon.store import Database, Store
@@ -73,7 +74,7 @@ class Course:
                 return (known, False), []
             if session is None:
                 table.begin_session(db, name, clean(text, limit=table.TITLE_MAX), who.client, now)
-            turn = table.begin_turn(db, name, key, text, now)
+            turn = table.begin_turn(db, name, key, text, now, role=who.role, client=who.client)
             return (turn, True), [table.append(db, name, turn, "chat.asked", text, {"client": who.client}, now)]
 
         number, new = await self._log.commit(write)
@@ -88,14 +89,15 @@ class Course:
     async def answer(self, asking: Asking, params: mind.ChatConfirm, who: Principal) -> Running:
         """A person's word on a call that asks: its turn goes on. Raises ``refused`` when another was quicker."""
         before = asking.running
+        if self.asking.pop((before.number, asking.call), None) is None:
+            raise JarvisError("refused", "This call was answered already")
         if not await self._store.write(lambda db: table.reopen_turn(db, before.number), durable=True):
             raise JarvisError("refused", "This turn was answered already")
-        del self.asking[before.number, asking.call]
         telling = Telling(self._log, self._clock, before.session, before.number)
         telling.calls = dict(before.telling.calls)
         running = Running(
-            before.number, before.session, before.asked, who, telling, Trace(self._clock), before.at,
-            self._clock.monotonic(), before.backend, before.brevity,
+            before.number, before.session, before.asked, _as_asked(before.who, who), telling, Trace(self._clock),
+            before.at, self._clock.monotonic(), before.backend, before.brevity,
         )  # fmt: skip
         self.running[running.number] = running
         self._spawn(running, self._confirmed(running, asking, params))
@@ -108,27 +110,34 @@ class Course:
 
     async def _run(self, running: Running, work: Work) -> None:
         """Whatever happens in ``work``, the turn gets an end that is kept."""
-        outcome = Outcome(status="failed", text="I could not answer that.")
         lock = self._turns.get(running.session) or asyncio.Lock()
         self._turns[running.session] = lock
         try:
-            async with lock:
+            async with lock:  # to its very end: the next turn has to know all of this one
                 running.trace.add("queue", running.queued_at)
-                outcome = await work
+                outcome = await self._made(running, work)
+                running.ending = True
+                await finished(self._end(running, outcome), name="turn-end")
         except asyncio.CancelledError as error:
             work.close()
-            outcome = self._broken_off(running, "cancelled" if ASKED in error.args else "cut")
+            if not running.ending:  # it was still waiting
+                await self._end(running, self._broken_off(running, error))
+
+    async def _made(self, running: Running, work: Work) -> Outcome:
+        try:
+            return await work
+        except asyncio.CancelledError as error:
+            return self._broken_off(running, error)
         except JarvisError as error:
-            outcome = Outcome(
-                status="failed", text=running.telling.said or f"{error.sentence()}.", notes=[error.sentence()]
-            )
+            why = f"{error.sentence()}."
+            return Outcome(status="failed", text=running.telling.said or why, notes=[why])
         except Exception as error:
             _log.exception("turn failed", extra={"data": {"turn": running.number}})
             sorry = f"Something broke inside me ({type(error).__name__}); your words are kept."
-            outcome = Outcome(status="failed", text=running.telling.said or sorry, notes=[sorry])
-        await self._end(running, outcome)
+            return Outcome(status="failed", text=running.telling.said or sorry, notes=[sorry])
 
-    def _broken_off(self, running: Running, status: Any) -> Outcome:
+    def _broken_off(self, running: Running, error: asyncio.CancelledError) -> Outcome:
+        status: mind.TurnStatus = "cancelled" if ASKED in error.args else "cut"
         note = "Stopped at your word." if status == "cancelled" else CUT
         calls = list(running.telling.calls.values())
         return Outcome(status=status, text=running.telling.said, notes=[note], calls=calls, tainted=True)
@@ -144,24 +153,27 @@ class Course:
         return outcome
 
     async def _short_answer(self, running: Running) -> Outcome | None:
-        word = plain(running.asked)
-        waits = [one for one in self.asking.values() if one.running.session == running.session]
-        waits = [one for one in waits if one.until > self._clock.monotonic()]
-        if waits:
-            asking = waits[-1]
-            call = asking.running.telling.calls[asking.call]
-            approve = word in YES and call.needs == "confirm"
-            typed = (
-                running.asked.strip()
-                if call.needs == "typed_name" and call.target_name == running.asked.strip()
-                else None
-            )
-            if (approve or typed or word in NO) and running.who.role == "operator" and running.brevity == "screen":
-                params = mind.ChatConfirm(call=asking.call, approve=bool(approve or typed), typed=typed)
-                await self._close_asked(asking)
-                return await self._confirmed(running, asking, params)
-            await self._close_asked(asking)  # something else was said: the plan is off
-        return None
+        asking = self._asked_before(running)
+        if asking is None or running.who.role != "operator":
+            return None
+        self.asking.pop((asking.running.number, asking.call), None)  # whatever was said, the plan is off with it
+        await self._store.write(lambda db: table.close_asked(db, asking.running.number), durable=True)
+        word, call = plain(running.asked), asking.running.telling.calls[asking.call]
+        named = call.needs == "typed_name" and call.target_name == running.asked.strip()
+        approve = named or (word in YES and call.needs == "confirm")
+        if running.brevity != "screen" or not (approve or word in NO):
+            return None
+        typed = running.asked.strip() if named else None
+        running.who = _as_asked(asking.running.who, running.who)
+        return await self._confirmed(
+            running, asking, mind.ChatConfirm(call=asking.call, approve=approve, typed=typed)
+        )
+
+    def _asked_before(self, running: Running) -> Asking | None:
+        """The plan that stood when this was said: a word that was on its way before it is no answer to it."""
+        now = self._clock.monotonic()
+        waits = [one for one in self.asking.values() if one.running.session == running.session and one.until > now]
+        return next((one for one in reversed(waits) if one.since <= running.queued_at), None)
 
     async def _confirmed(self, running: Running, asking: Asking, params: mind.ChatConfirm) -> Outcome:
         call = msgspec.structs.replace(asking.running.telling.calls[asking.call])
@@ -171,16 +183,11 @@ class Course:
 
     def _keep_asking(self, running: Running, asking: Asks) -> None:
         understood, call = asking
-        until = self._clock.monotonic() + ASKS_S
-        self.asking[running.number, call] = Asking(understood, running, call, until)
+        now = self._clock.monotonic()
+        self.asking[running.number, call] = Asking(understood, running, call, now + ASKS_S, now)
         for key, one in list(self.asking.items()):
             if one.until <= self._clock.monotonic():
                 del self.asking[key]
-
-    async def _close_asked(self, asking: Asking) -> None:
-        """The turn that asked is over: its answer came as a turn of its own."""
-        self.asking.pop((asking.running.number, asking.call), None)
-        await self._store.write(lambda db: table.close_asked(db, asking.running.number), durable=True)
 
     async def _end(self, running: Running, outcome: Outcome) -> None:
         """Keep the reply, then tell it. What cannot be kept is told all the same, and says so."""
@@ -260,3 +267,8 @@ class Course:
             [("chat.note", CUT, {}), ("chat.done", said, msgspec.to_builtins(reply))],
             also=lambda db: table.end_turn(db, reply, table.Body(tainted=True), [], now),
         )
+
+
+def _as_asked(asked: Principal, confirms: Principal) -> Principal:
+    """Who confirms, with the client that asked: a plan is bound to it, and may be answered at another screen."""
+    return dataclasses.replace(confirms, client=asked.client)

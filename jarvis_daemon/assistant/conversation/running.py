@@ -33,6 +33,7 @@ class Running:
     brevity: Literal["screen", "voice"] = "screen"
     task: asyncio.Task[None] | None = None
     reply: ChatReply | None = None
+    ending: bool = False
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -44,7 +45,9 @@ class Asking:
     running: Running
     call: str
     until: float
-    """Monotonic."""
+    """Monotonic, as ``since``."""
+    since: float
+    """What was said before is no answer to it."""
 
 
 YES: Final = frozenset(

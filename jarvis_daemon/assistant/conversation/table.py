@@ -21,7 +21,7 @@ from jarvis_daemon.store.database import Database
 
 TITLE_MAX: Final = 60
 PAST_MAX: Final = 200
-_TURN: Final = "id, session, at, asked, status, reply, body, ended_at"
+_TURN: Final = "id, session, at, asked, status, reply, body, ended_at, role"
 
 
 class Body(msgspec.Struct, kw_only=True):
@@ -95,11 +95,13 @@ def turn_of_key(db: Database, key: str) -> int | None:
     return int(row[0]) if row else None
 
 
-def begin_turn(db: Database, session: str, key: str | None, asked: str, now: float) -> int:
+def begin_turn(
+    db: Database, session: str, key: str | None, asked: str, now: float, *, role: str, client: str
+) -> int:
     cursor = db.execute(
-        "insert into chat_turns (session, key, at, asked, status, reply, body, trace) "
-        "values (?, ?, ?, ?, 'open', '', '', '')",
-        [session, key, now, asked],
+        "insert into chat_turns (session, key, at, role, client, asked, status, reply, body, trace) "
+        "values (?, ?, ?, ?, ?, ?, 'open', '', '', '')",
+        [session, key, now, role, client, asked],
     )
     db.execute("update chat_sessions set used_at = ? where id = ?", [now, session])
     return int(cursor.lastrowid or 0)
@@ -139,6 +141,17 @@ def turns(db: Database, session: str, limit: int, before: int | None) -> list[Ch
     return [_turn(row) for row in reversed(rows)]
 
 
+def suggestion(db: Database, session: str, before: int, role: str, since: float) -> str | None:
+    """What the turn right before suggested, where one of that role asked, and it ended since then."""
+    row = db.execute(
+        f"select {_TURN} from chat_turns where session = ? and id < ? order by id desc limit 1",  # noqa: S608
+        [session, before],
+    ).fetchone()
+    if row is None or row[8] != role or (row[7] or 0.0) < since:
+        return None
+    return _reply(row).suggestion
+
+
 def open_turns(db: Database) -> list[int]:
     return [row[0] for row in db.execute("select id from chat_turns where status = 'open' order by id")]
 
@@ -153,7 +166,10 @@ def past(db: Database, session: str, before: int, upto: int) -> list[PastTurn]:
     found = []
     for row in reversed(rows):
         body = msgspec.json.decode(row[6], type=Body) if row[6] else Body()
-        found.append(PastTurn(row[0], row[3], _reply(row).text, tuple(body.messages), body.tainted))
+        ended_at = row[7] or row[2]
+        found.append(
+            PastTurn(row[0], row[3], _reply(row).text, tuple(body.messages), body.tainted, row[8], ended_at)
+        )
     return found
 
 

@@ -8,7 +8,7 @@ from typing import Final, Literal, Protocol
 from jarvis_daemon.assistant.answers.answer import Answer
 from jarvis_daemon.assistant.conversation import table
 from jarvis_daemon.assistant.conversation.orders import Done, Orders
-from jarvis_daemon.assistant.conversation.running import YES, Running, plain
+from jarvis_daemon.assistant.conversation.running import ASKS_S, YES, Running, plain
 from jarvis_daemon.assistant.conversation.turn import Outcome, PastTurn, Turn
 from jarvis_daemon.assistant.understanding.understood import Understood
 from jarvis_daemon.bus import Principal
@@ -118,9 +118,11 @@ class Thinker:
         """A bare yes takes up what was suggested a moment before."""
         if plain(running.asked) not in YES:
             return running.asked
-        before = await self._store.read(lambda db: table.turns(db, running.session, 1, running.number))
-        suggestion = before[0].reply.suggestion if before else None
-        return suggestion or running.asked
+        since, role = self._clock.now() - ASKS_S, running.who.role
+        suggested = await self._store.read(
+            lambda db: table.suggestion(db, running.session, running.number, role, since)
+        )
+        return suggested or running.asked
 
     async def _turn(self, running: Running) -> Turn:
         """With all of its session that a model needs."""

@@ -75,6 +75,9 @@ class PastTurn:
     reply: str
     messages: tuple[Message, ...] = ()
     tainted: bool = False
+    role: str = "operator"
+    """Of who asked: only an operator's words are the operator's."""
+    ended_at: float = 0.0
 
 
 @dataclass

@@ -26,7 +26,6 @@ from jarvis_daemon.tools import Tier
 from jarvis_daemon.tools.room import ToolsRoom
 from tests.unit.tools.conftest import OPERATOR, Lamps
 
-
 Heard = tuple[list[dict[str, Any]], mind.ChatReply]
 """Events, and the reply."""
 

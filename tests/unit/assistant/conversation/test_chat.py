@@ -255,3 +255,80 @@ async def test_an_agent_may_not_talk(room: Parlour) -> None:
     with pytest.raises(JarvisError) as caught:
         await room.bus.ask("chat.send", mind.ChatSend(text="light hall"), Principal(session="a", role="agent"))
     assert caught.value.code == "forbidden"
+
+
+HUD = Principal(session="s-hud", role="operator", client="hud", uid=0)
+
+
+async def test_a_yes_that_was_on_its_way_before_the_plan_confirms_nothing(room: Parlour) -> None:
+    room.model.there, room.model.script = True, [None, "Shall I look?"]
+    first = spawn(room.send("think"), name="first")
+    while not room.model.turns:
+        await asyncio.sleep(0.001)
+    session = room.model.turns[0].session
+    order = spawn(room.send("flood hall", session=session), name="order")
+    yes = spawn(room.send("yes", session=session), name="yes")
+    await asyncio.sleep(0.02)
+    await room.clock.advance(1)
+    room.model.go.set()
+    await asyncio.gather(first, order, yes)
+    assert room.lamps.acts == []
+    _, reply = order.result()
+    _, reply = await collected(room.chat.confirm(approve(reply), OPERATOR))
+    assert reply.calls[0].status == "verified"
+
+
+async def test_a_denial_and_a_yes_at_once_are_one_answer(room: Parlour) -> None:
+    _, first = await room.send("flood hall")
+    denial = mind.ChatConfirm(turn=first.turn, call="1", approve=False)
+    found = await asyncio.gather(
+        room.send("yes", session=first.session), collected(room.chat.confirm(denial, OPERATOR)),
+        return_exceptions=True,
+    )  # fmt: skip
+    done = [one for one in found if not isinstance(one, BaseException) and one[1].calls]
+    assert len(done) == 1
+    shown = await room.chat.show(mind.ChatShow(session=first.session), OPERATOR)
+    assert "open" not in {one.reply.status for one in shown.turns}
+
+
+async def test_a_queued_turn_knows_the_one_before(room: Parlour) -> None:
+    _, first = await room.send("how bright")
+    both = await asyncio.gather(
+        room.send("maybe hall", session=first.session), room.send("yes", session=first.session)
+    )
+    assert both[1][1].calls[0].status == "verified"
+
+
+async def test_a_suggestion_that_is_old_or_another_role_s_is_not_taken_up(room: Parlour) -> None:
+    _, first = await room.send("maybe hall")
+    await room.clock.advance(301)
+    _, reply = await room.send("yes", session=first.session)
+    assert reply.calls == []
+    _, planted = await room.send("maybe hall", FRONT)
+    _, reply = await room.send("yes", session=planted.session)
+    assert reply.calls == []
+    assert room.lamps.acts == []
+
+
+async def test_a_plan_is_confirmed_at_another_screen_and_not_dropped_by_the_web(room: Parlour) -> None:
+    _, first = await room.send("flood hall")
+    await room.send("how bright", FRONT, session=first.session)
+    _, reply = await collected(room.chat.confirm(approve(first), HUD))
+    assert reply.calls[0].status == "verified"
+
+
+async def test_a_turn_that_waits_can_be_cancelled(room: Parlour) -> None:
+    room.model.there, room.model.script = True, [None, "late"]
+    slow = spawn(room.send("slow"), name="slow")
+    while not room.model.turns:
+        await asyncio.sleep(0.001)
+    session = room.model.turns[0].session
+    quick = spawn(room.send("light hall", session=session), name="quick")
+    while len(room.chat.course.running) < 2:
+        await asyncio.sleep(0.001)
+    room.chat.cancel(mind.ChatCancel(turn=max(room.chat.course.running)), OPERATOR)
+    _, reply = await quick
+    assert reply.status == "cancelled"
+    room.model.go.set()
+    await slow
+    assert room.lamps.acts == []
