@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from jarvis_daemon.admin.runbook_check import known_tools
 from jarvis_daemon.assistant.llm.brain import ModelBrain
 from jarvis_daemon.assistant.llm.contract import (
     Began,
@@ -27,6 +28,7 @@ from jarvis_daemon.assistant.llm.contract import (
     Wish,
 )
 from jarvis_daemon.assistant.llm.local import LocalModel
+from jarvis_daemon.assistant.llm.select import selection_schema
 from jarvis_daemon.clock import SystemClock
 from jarvis_daemon.settings.assistant import AssistantSettings
 from tests.llama import MODEL, N_CTX, Llama
@@ -103,6 +105,17 @@ async def test_every_choice_is_valid(model: LocalModel) -> None:
             assert len(json.dumps(choice.args)) < 1000, "nothing is without an end"
         else:
             assert words(events).strip(), question
+
+
+async def test_every_tool_of_the_house_is_a_grammar_that_the_server_takes(model: LocalModel, home: Path) -> None:
+    specs = (await known_tools(places(home))).all()
+    assert len(specs) > 60
+    tools = [ToolDef(spec.name, spec.description, spec.input_schema()) for spec in specs]
+    for at in range(0, len(tools), 12):
+        schema = selection_schema(tools[at : at + 12])
+        events = await told(model.stream(Request([Message("user", "hi")], schema=schema, max_tokens=3)))
+        assert isinstance(events[-1], Done), f"{[tool.name for tool in tools[at : at + 12]]}: {events[-1]}"
+        assert words(events).lstrip().startswith("{")
 
 
 async def test_a_reply_comes_in_pieces_out_of_its_json(model: LocalModel) -> None:
