@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 from jarvis_daemon.bus import Principal
@@ -23,8 +24,8 @@ async def test_an_agent_is_told_no_secret(yard: Yard) -> None:
     async def told(args: Any, target: Any, act: Any) -> Told:
         return Told(text="login with password=hunter2hunter2", lines=["rtsp://admin:c4mera9secret@cam/1"])
 
-    plain: dict[str, Any] = {"resolve": None, "risk": None, "verify": None, "undo": None}
-    yard.room.registry.add(yard.lamps.spec("tell", Tier.GREEN, **plain | {"run": told, "output": Told}))
+    plain: dict[str, Any] = {"resolve": None, "risk": None, "verify": None, "undo": None, "run": told}
+    yard.room.registry.add(dataclasses.replace(yard.lamps.spec("tell", Tier.GREEN, **plain), output=Told))
     agent = await yard.call("tell", AGENT)
     assert "hunter2" not in str(agent)
     assert "c4mera9" not in str(agent)

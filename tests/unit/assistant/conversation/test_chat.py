@@ -293,10 +293,20 @@ async def test_a_denial_and_a_yes_at_once_are_one_answer(room: Parlour) -> None:
 
 async def test_a_queued_turn_knows_the_one_before(room: Parlour) -> None:
     _, first = await room.send("how bright")
-    both = await asyncio.gather(
-        room.send("maybe hall", session=first.session), room.send("yes", session=first.session)
-    )
-    assert both[1][1].calls[0].status == "verified"
+    room.model.there, room.model.script = True, [None, "there"]
+    slow = spawn(room.send("think", session=first.session), name="slow")
+    while not room.model.turns:
+        await asyncio.sleep(0.001)
+    hint = spawn(room.send("maybe hall", session=first.session, backend="intents"), name="hint")
+    while len(room.chat.course.running) < 2:
+        await asyncio.sleep(0.001)
+    yes = spawn(room.send("yes", session=first.session), name="yes")
+    while len(room.chat.course.running) < 3:
+        await asyncio.sleep(0.001)
+    room.model.go.set()
+    await asyncio.gather(slow, hint)
+    _, reply = await yes
+    assert reply.calls[0].status == "verified"
 
 
 async def test_a_suggestion_that_is_old_or_another_role_s_is_not_taken_up(room: Parlour) -> None:
