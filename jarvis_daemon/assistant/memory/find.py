@@ -71,7 +71,7 @@ def fuse(*ranked: Sequence[int]) -> list[int]:
 
 _FITS: Final = (
     "(m.expires_at is null or m.expires_at > ?) and m.superseded_by is null "
-    "and (m.tier != 'working' or m.session is ?) and m.happened_at >= ? and m.happened_at < ?"
+    "and (m.tier != 'working' or m.session = ?) and m.happened_at >= ? and m.happened_at < ?"
 )
 
 

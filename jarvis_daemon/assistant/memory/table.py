@@ -91,7 +91,9 @@ def put(db: Database, new: New, now: float, ends: Ends) -> Put:
         known = get(db, row[0], now) if row else None
         if known is not None and new.ours:
             return _written_over(db, known, new, now, ends)
-        if known is not None and known.text.casefold() != new.text.casefold():
+        if known is not None and known.text.casefold() == new.text.casefold():
+            return _again(db, known, new, now, ends)
+        if known is not None:
             return _replacing(db, known, new, now, ends)
     same = _same(db, new, now)
     if same is not None:
@@ -188,7 +190,7 @@ def read(
     if not replaced:
         where.append("m.superseded_by is null")
     if tier != "working":
-        where.append("(m.tier != 'working' or m.session is ?)")
+        where.append("(m.tier != 'working' or m.session = ?)")
         args.append(session)  # type: ignore[arg-type]
     query = f"select {COLUMNS} from memories m where {' and '.join(where)} order by m.happened_at desc, m.id desc"  # noqa: S608
     return [item(row) for row in db.execute(f"{query} limit ?", [*args, limit])]
