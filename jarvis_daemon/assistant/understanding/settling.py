@@ -26,6 +26,7 @@ WHAT = {
     "runbook": "runbook", "condition": "condition", "person": "person",
 }  # fmt: skip
 _PATH = re.compile(r"\$[.](\w+)")
+_UNITS = {"mib": "MiB", "gib": "GiB", "bytes": "bytes"}
 _SIZES = {"mib": 2**20, "gib": 2**30, "bytes": 1}
 
 
@@ -163,7 +164,10 @@ def _part(of: str, value: Any, said: str, part: str) -> Any:
             raise Unclear(_several(value, said))
         return several.pop()
     if of == "size":
-        return int(value) // _SIZES[part or PARTS[of][0]]
+        unit = part or PARTS[of][0]
+        if int(value) % _SIZES[unit]:
+            raise Unclear(f"“{said}” is no whole number of {_UNITS[unit]}, so nothing was done.")
+        return int(value) // _SIZES[unit]
     if isinstance(value, float) and value.is_integer():
         return int(value)
     return value

@@ -69,6 +69,7 @@ SAYS_WHY: Final = {
     "back up pve": "There is no guest called “pve”",
     "restart 999": "I know nothing called “999”",
     "give gitea 9999 cores": "“9999” does not fit, so nothing was done: cores is at most 512.",
+    "grow disk scsi0 of truenas by 1.5 gb": "“1.5 gb” is no whole number of GiB, so nothing was done.",
     "show the biggest files in tmp on pve": "“tmp” does not fit, so nothing was done: path is an absolute path.",
     "tag gitea as Dev!": "“Dev” does not fit, so nothing was done: tag is a tag, lower case.",
     "restart samba on pve": "I know nothing called “samba on pve”",
