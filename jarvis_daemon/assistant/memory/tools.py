@@ -8,6 +8,7 @@ is from the operator's words of that turn.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
@@ -130,6 +131,14 @@ def voice(principal: Principal, wish: Trust | None = None) -> Trust:
     return mine if wish is None else min(mine, wish, key=order.index)
 
 
+def readable(memories: Sequence[MemoryItem], by: Principal) -> list[MemoryItem]:
+    """What this caller may read: an agent that is not our own model has no part in the operator's conversations, so
+    it reads what the house itself has seen, and nothing that he said. ``alone`` is given by our rooms only."""
+    if by.role == "operator" or (by.role == "agent" and by.alone):
+        return list(memories)
+    return [one for one in memories if one.tier in {"episodic", "lasting"} and one.kind in {"event", "incident"}]
+
+
 class _Tools:
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
@@ -140,13 +149,15 @@ class _Tools:
         """A picture on the wall does not read what the operator has said."""
         if ctx.principal.role == "viewer":
             raise JarvisError("forbidden", "A viewer does not read what is remembered")
-        return Target("memory", "memory", "memory", observed_at=ctx.now)
+        return Target("memory", "memory", "memory", observed_at=ctx.now, facts={"by": ctx.principal})
 
     async def search(self, args: SearchArgs, target: Target, act: Act) -> Memories:
-        return Memories(memories=await self._memory.search(args.query, limit=args.limit))
+        found = await self._memory.search(args.query, limit=args.limit)
+        return Memories(memories=readable(found, target.facts["by"]))
 
     async def list(self, args: ListArgs, target: Target, act: Act) -> Memories:
-        return Memories(memories=await self._memory.list_all(tier=args.tier, kind=args.kind, limit=args.limit))
+        found = await self._memory.list_all(tier=args.tier, kind=args.kind, limit=args.limit)
+        return Memories(memories=readable(found, target.facts["by"]))
 
     # --- remember ----------------------------------------------------------------------------------------
 

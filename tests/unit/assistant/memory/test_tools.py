@@ -117,13 +117,18 @@ async def test_an_approval_of_a_model_s_words_does_not_make_them_the_operator_s(
     }  # fmt: skip
 
 
-async def test_a_viewer_reads_nothing_and_an_agent_what_it_may(gate: Desk) -> None:
+async def test_a_viewer_reads_nothing_and_an_agent_what_the_house_has_seen(gate: Desk) -> None:
+    stranger = Principal(session="s-mcp", role="agent", client="assistant", uid=0)
+    ours = Principal(session="s-op", role="agent", client="assistant", uid=0, alone="never")
     await gate.memory.remember("the NAS has 4 disks", trust="operator")
+    await gate.memory.remember("the NAS was full", kind="incident", tier="episodic", trust="system")
     for name, args in (("search_memory", {"query": "nas"}), ("list_memories", {})):
         assert (await call(gate, name, VIEWER, **args)).code == "forbidden"
-        read = await call(gate, name, MODEL, **args)
+        read = await call(gate, name, ours, **args)
         assert (read.outcome, read.tainted) == ("done", True)
-        assert [one["text"] for one in read.result["memories"]] == ["the NAS has 4 disks"]
+        assert {one["text"] for one in read.result["memories"]} == {"the NAS has 4 disks", "the NAS was full"}
+        read = await call(gate, name, stranger, **args)
+        assert [one["text"] for one in read.result["memories"]] == ["the NAS was full"]
     assert (await call(gate, "remember", VIEWER, text="the NAS has 6 disks")).outcome == "refused"
 
 
