@@ -79,9 +79,8 @@ def _word(run: Session, call: Entity, *, yes: bool) -> dict[str, Any] | None:
 
 
 def authorize(run: Session, call: Entity) -> Entity | None:
-    """Ask whether a model's call may run, and answer its approval; its outcome. None where it was not answered
-    here: by nobody, or by somebody else before. The approval is answered on a session of its own: the one that
-    asked may not."""
+    """Ask whether a model's call may run, and answer its approval; its outcome. None where somebody else has
+    answered it. That is done on a session of its own: the one that asked may not."""
     from jarvis_cli.commands.approvals import card, find
 
     with run.links() as links:
@@ -98,9 +97,14 @@ def authorize(run: Session, call: Entity) -> Entity | None:
         for line in (*card(entry, look), *origin_lines(call, look)):
             run.out.warn(line)
         params: dict[str, Any] = {"id": entry["id"]}
-        params["approve"] = typer.confirm("Let it run?", default=False, err=True)
-        if params["approve"] and entry.get("pin_needed"):
-            params["pin"] = calling.ask_pin(run)
+        try:
+            params["approve"] = typer.confirm("Let it run?", default=False, err=True)
+            if params["approve"] and entry.get("pin_needed"):
+                params["pin"] = calling.ask_pin(run)
+        except typer.Abort:  # Ctrl-C is a no
+            with links() as link:
+                link.call("approval.answer", {"id": entry["id"], "approve": False})
+            raise
         with links() as link:
             link.settimeout(ANSWER_S)
             return link.call("approval.answer", params)

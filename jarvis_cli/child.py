@@ -15,8 +15,8 @@ from jarvis_daemon.protocol.text import clean
 
 
 class Child:
-    """One process, told ``given`` on its standard input. Each line of it is one JSON document: ``{"progress": text}``,
-    at last the answer. It ends with this one, by whatever way that is left."""
+    """One process, told ``given`` on its standard input. Each line of it is one JSON document:
+    ``{"progress": text}``, at last the answer. It ends with this one, by whatever way that is left."""
 
     def __init__(self, *words: str, given: dict[str, Any] | None = None) -> None:
         self._verb = words[0]

@@ -10,7 +10,7 @@ from jarvis_cli import answering, outcome
 from jarvis_cli.session import Session
 from jarvis_cli.shapes import Entity
 from jarvis_cli.telling import Teller
-from jarvis_cli.turns import Turn
+from jarvis_cli.turns import LOST, Turn
 from jarvis_daemon.protocol.errors import JarvisError
 from jarvis_daemon.protocol.text import clean
 
@@ -48,20 +48,7 @@ def talk(run: Session, text: str, *, session: str | None, backend: str = "auto",
 
 
 def _turn(run: Session, text: str, session: str | None, backend: str, *, yes: bool) -> Said:
-    answered: dict[str, Entity] = {}
-
-    def on_call(call: Entity) -> None:
-        """A model's call waits: ask here and now; the turn may be waiting for it."""
-        key = str(call.get("approval_id") or "")
-        if call.get("status") != "awaiting" or not key or key in answered:
-            return
-        if not answering.may_ask(run):
-            tell.aside(f"It waits for your word: `jarvis approve {clean(key)}`")
-            return
-        answered[key] = {}
-        answered[key] = answering.authorize(run, call) or {}
-
-    tell = Teller(run, on_call=on_call)
+    tell = Teller(run)
     turn = Turn(run, tell.hear)
     try:
         reply = turn.say(text, session=session, backend=backend)
@@ -71,15 +58,39 @@ def _turn(run: Session, text: str, session: str | None, backend: str, *, yes: bo
             tell.finish(reply)
     except (KeyboardInterrupt, typer.Abort):
         return Said(_stop(run, turn, tell), turn.simulated, stopped=True)
-    except JarvisError:
+    except JarvisError as error:
         tell.break_line()
-        if tell.said:
+        if tell.said and error.code in LOST:
             tell.aside("(cut: the daemon ended)", "warn")
         raise
-    reply = {**reply, "calls": [_after(call, answered) for call in reply.get("calls") or []]}
-    for call in reply["calls"]:
-        tell.hear({"kind": "chat.call", "data": call})
-    return Said(reply, turn.simulated)
+    return _authorized(run, tell, reply, turn.simulated)
+
+
+def _authorized(run: Session, tell: Teller, reply: Entity, simulated: bool) -> Said:
+    """Ask about each call of a model that waits; the reply with what became of them."""
+    calls = []
+    stopped = False
+    for call in reply.get("calls") or []:
+        found: Entity | None = None
+        if call.get("status") != "awaiting" or stopped:
+            pass
+        elif not answering.may_ask(run):
+            tell.aside(f"It waits for your word: `jarvis approve {clean(str(call.get('approval_id')))}`")
+        else:
+            try:
+                found = answering.authorize(run, call)
+            except JarvisError as error:
+                run.out.error(error)
+            except (KeyboardInterrupt, typer.Abort):
+                stopped = True
+        if found is not None:
+            told = {name: found.get(name) for name in ("text", "why", "next", "undo")}
+            call = {**call, **told, "status": found.get("outcome") or call["status"]}
+            tell.hear({"kind": "chat.call", "data": call})
+            if run.out.is_table and found.get("outcome") in outcome.WELL:
+                run.out.line(outcome.sentence(found))
+        calls.append(call)
+    return Said({**reply, "calls": calls}, simulated, stopped)
 
 
 def _stop(run: Session, turn: Turn, tell: Teller) -> Entity:
@@ -92,15 +103,6 @@ def _stop(run: Session, turn: Turn, tell: Teller) -> Entity:
         return {"session": turn.session, "turn": turn.id, "text": tell.said, "status": "cancelled"}
     tell.finish(reply)
     return {**reply, "status": "cancelled"}
-
-
-def _after(call: Entity, answered: dict[str, Entity]) -> Entity:
-    """The call with what an answer of the person made of it."""
-    found = answered.get(str(call.get("approval_id") or "")) or {}
-    if call.get("status") != "awaiting" or not found:
-        return call
-    told = {name: found.get(name) for name in ("text", "why", "next", "undo")}
-    return {**call, **told, "status": found.get("outcome") or call["status"]}
 
 
 # --- the outcome ----------------------------------------------------------------------------------------

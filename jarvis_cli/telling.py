@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Any, Final
+from typing import Final
 
 from jarvis_cli.outcome import TIER_TONE
 from jarvis_cli.prose import Prose
@@ -25,14 +25,13 @@ ENDS: Final = {
 
 
 class Teller:
-    """Tells one turn. ``on_call`` is given each call as it comes, after it was told."""
+    """Tells one turn."""
 
-    def __init__(self, run: Session, *, on_call: Any = None) -> None:
+    def __init__(self, run: Session) -> None:
         self.run = run
         self.said = ""
         """The answer as far as it was told."""
         self.calls: dict[str, Entity] = {}
-        self._on_call = on_call
         self._notes: list[str] = []
         self._terminal = sys.stdout.isatty()
         self._prose = Prose(run.out.look)
@@ -127,8 +126,6 @@ class Teller:
                 self.break_line()
             look = detect(sys.stderr, color=self.run.out.color)
             self.run.out.note(call_line(call, look))
-            if self._on_call is not None:
-                self._on_call(call)
 
 
 def call_line(call: Entity, look: Look) -> str:

@@ -26,7 +26,7 @@ STOP_S: Final = 10.0
 """How long a turn that was cancelled may take to say so."""
 TEXT_MAX_BYTES: Final = 900_000
 """A frame to the daemon holds 1 MiB."""
-_LOST: Final = frozenset({"daemon_unreachable", "timed_out"})
+LOST: Final = frozenset({"daemon_unreachable", "timed_out"})
 _pause = threading.Event()
 """Never set: its wait is an interruptible pause between two attempts to attach."""
 
@@ -85,7 +85,7 @@ class Turn:
                     link.settimeout(max(self.run.timeout_s, SILENCE_S))
                     return self._hear_out(link, *request)
             except JarvisError as error:
-                if not attached or error.code not in _LOST:
+                if not attached or error.code not in LOST:
                     raise
                 now = time.monotonic()
                 if not until:

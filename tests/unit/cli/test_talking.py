@@ -78,6 +78,17 @@ def test_a_model_s_call_is_let_run_by_another_session(
     assert parlour.served.workshop.acts == acts
 
 
+def test_ctrl_c_at_an_approval_denies_it(parlour: ServedParlour) -> None:
+    parlour.script["mend it"] = ["I propose this.", parlour.propose]
+    me = Terminal("ask", "mend", "it")
+    me.sees("Let it run? [y/N]:")
+    type_(me, INTERRUPT)
+    assert me.end() == 130
+    waits = parlour.served.bus.state("approvals").plain["approvals"].values()
+    assert [approval["status"] for approval in waits] == ["denied"]
+    assert parlour.served.workshop.acts == []
+
+
 def test_at_a_terminal_it_goes_on_with_the_conversation_used_last(parlour: ServedParlour) -> None:
     parlour.script |= {"one": ["One."], "two": ["Two."]}
     for word in ("one", "two"):
