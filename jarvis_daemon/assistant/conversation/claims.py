@@ -59,10 +59,13 @@ class Piece:
 
 class Claims:
     """The filter of one turn. ``ordered``: acts that the person's words order; ``names``: of things that are known,
-    in lower case; ``calls`` grows as the loop goes on."""
+    in lower case; ``calls`` grows as the loop goes on. ``question``: the person wants to know something, so what is
+    told as done is likely told of another time."""
 
-    def __init__(self, calls: Sequence[ChatCall], ordered: Collection[str], names: Collection[str]) -> None:
-        self._calls, self._ordered, self._names = calls, ordered, names
+    def __init__(
+        self, calls: Sequence[ChatCall], ordered: Collection[str], names: Collection[str], *, question: bool = False
+    ) -> None:  # fmt: skip
+        self._calls, self._ordered, self._names, self._question = calls, ordered, names, question
         self.stands = ""
         """What the person has been told."""
         self.caught: list[str] = []
@@ -121,7 +124,7 @@ class Claims:
         return LONGEST if len(self._rest) > LONGEST else None
 
     def _sentence(self, sentence: str, *, final: bool) -> list[Piece]:
-        claimed = claims(sentence, self._ordered, bool(self._calls))
+        claimed = claims(sentence, self._ordered, bool(self._calls), question=self._question)
         if not claimed or self._true(sentence, claimed):
             shown, self._shown = self._shown, 0
             return self.add(sentence[shown:])
@@ -186,13 +189,16 @@ class Claims:
         return "I was about to say that something was done; in truth I have done nothing of the kind."
 
 
-def claims(sentence: str, ordered: Collection[str] = (), called: bool = False) -> set[str]:
+def claims(
+    sentence: str, ordered: Collection[str] = (), called: bool = False, *, question: bool = False
+) -> set[str]:  # fmt: skip
     """The acts that a sentence claims as done in this turn; ``done`` for one that only says so. Empty: it claims
-    none. ``ordered``: what the person ordered; ``called``: anything was called in this turn."""
+    none. ``ordered``: what the person ordered; ``called``: anything was called in this turn; ``question``: the
+    person asked something."""
     text = sentence.strip()
     if not text or text.endswith("?"):
         return set()
-    report = called and _REPORT.search(text) is not None
+    report = _REPORT.search(text) is not None
     tokens = [token for token in acts.words(text) if any(letter.isalnum() for letter in token)]
     found: set[str] = set()
     for at, word in enumerate(tokens):
@@ -202,10 +208,15 @@ def claims(sentence: str, ordered: Collection[str] = (), called: bool = False) -
         if not named and word not in _DONE and not cared:
             continue
         kind = _kind(before, word, well="successfully" in tokens)
-        if kind is None or report:
+        if kind is None:
             continue
-        if kind in {"passive", "bare"} and called and named and named.isdisjoint(ordered):
+        other = named.isdisjoint(ordered)
+        if report and (other or (called and kind != "me")) and (named or called):
+            continue  # of another time, or by another hand
+        if kind in {"passive", "bare"} and (called or question) and named and other:
             continue  # a report of what was read
+        if named == {"run"} and called:
+            continue  # "I ran a check"
         found |= named or {"done"}
     return found - {"done"} if len(found) > 1 else found
 

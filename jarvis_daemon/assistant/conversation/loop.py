@@ -22,7 +22,7 @@ from jarvis_daemon.assistant.conversation.claims import Claims, Piece
 from jarvis_daemon.assistant.conversation.context import Context
 from jarvis_daemon.assistant.conversation.grounding import Grounding
 from jarvis_daemon.assistant.conversation.quarantine import Quarantine, able, ends
-from jarvis_daemon.assistant.conversation.said import why_not
+from jarvis_daemon.assistant.conversation.said import asks, why_not
 from jarvis_daemon.assistant.conversation.tooling import FEW, choose, define, mark, names_there, offered
 from jarvis_daemon.assistant.conversation.turn import Outcome, Turn
 from jarvis_daemon.assistant.conversation.window import (
@@ -184,7 +184,9 @@ class _Run:
         self.calling = Calling(
             loop.gate, loop.grounding, loop.quarantine, turn, self.specs, self.key, self.wish
         )  # fmt: skip
-        self.claims = Claims(self.calling.calls, set(ordered), self._known_names())
+        self.claims = Claims(
+            self.calling.calls, set(ordered), self._known_names(), question=asks(turn.asked)
+        )  # fmt: skip
         self.messages: list[Message] = []
         """Of this turn, behind the person's own."""
         self.backend = ""

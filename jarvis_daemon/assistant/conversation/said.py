@@ -27,6 +27,11 @@ _LOOKS: Final = acts.many(
     "show check tell look read list summarise summarize explain describe find get give see watch open print "
     "compare analyse analyze inspect display report follow search view ping test ask let leave keep"
 )
+_GIVES: Final = acts.many("give get let leave keep open test")
+_QUESTIONS: Final = acts.many(
+    "what what's whats which who who's whose whom where where's when why how how's is are was were has have had "
+    "does do did status any anything"
+)
 _BEFORE_ACT: Final = acts.many("go ahead right away now immediately please just first on in for quickly")
 """What may stand before the word of an act, and a name behind "on"; anything else makes it no order."""
 _LIGHT: Final = acts.many("take make do run create")
@@ -211,6 +216,15 @@ def why_not(text: str) -> str | None:
     if not left:
         return "empty"
     return screens.why(" ".join(_APART.split(plain.replace("?", " "))), left, 1)
+
+
+def asks(text: str) -> bool:
+    """Whether somebody wants to know something, rather than to have it done."""
+    polite = _POLITE.match(text) is not None
+    tokens = acts.words(_POLITE.sub("", text))
+    if tokens[:2] == ["give", "me"] or (tokens and tokens[0] in _LOOKS - _GIVES):
+        return True
+    return not polite and ("?" in text or (bool(tokens) and tokens[0] in _QUESTIONS))
 
 
 def orders(text: str, known: Known = NOTHING) -> list[Words]:

@@ -44,10 +44,10 @@ def call(name: str = "reboot_vm", target: str = "plex", status: CallStatus = "ve
 
 
 def run(
-    text: str, cuts: list[int], made: list[ChatCall], ordered: set[str], names: set[str]
-) -> tuple[str, list[str]]:
+    text: str, cuts: list[int], made: list[ChatCall], ordered: set[str], names: set[str], *, question: bool = False
+) -> tuple[str, list[str]]:  # fmt: skip
     """What stands at the end, and everything that was ever on the screen."""
-    filter_ = Claims(made, ordered, names)
+    filter_ = Claims(made, ordered, names, question=question)
     shown, screens = "", []
     edges = [0, *sorted({cut % (len(text) + 1) for cut in cuts}), len(text)]
     pieces: list[Piece] = []
@@ -167,5 +167,11 @@ def test_a_report_of_what_was_read_is_no_claim() -> None:
         "I restarted plex last night at 03:12.",
     ):  # fmt: skip
         assert run(sentence, [], read, set(), {"plex"})[0] == sentence
+    for sentence in ("gitea was moved to pve on Monday.", "gitea has been moved.", "I ran a check on gitea."):
+        assert run(sentence, [], read, set(), {"gitea"}, question=True)[0] == sentence
+    told = "gitea was restarted on Monday."  # from a memory: nothing was called
+    assert run(told, [], [], set(), {"gitea"}, question=True)[0] == told
+    assert "in truth" in run("I have restarted plex.", [], [], set(), {"plex"}, question=True)[0]
+    assert "in truth" in run("I restarted plex at 10:42.", [], read, {"restart"}, {"plex"})[0]
     assert "in truth" in run("I have restarted plex.", [], read, set(), {"plex"})[0]
     assert "in truth" in run("plex has been restarted.", [], read, {"restart"}, {"plex"})[0]

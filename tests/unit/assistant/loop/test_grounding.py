@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from jarvis_daemon.assistant.conversation import acts
 from jarvis_daemon.assistant.conversation.grounding import Grounding, Grounds, Reading, in_force
-from jarvis_daemon.assistant.conversation.said import Known, Words, key, orders, why_not
+from jarvis_daemon.assistant.conversation.said import Known, Words, asks, key, orders, why_not
 from jarvis_daemon.assistant.conversation.turn import PastTurn, Trace, Turn
 from jarvis_daemon.assistant.llm.contract import Message, ToolUse
 from jarvis_daemon.clock import ManualClock
@@ -123,6 +123,18 @@ def test_any_text_can_be_looked_at(text: str) -> None:
         words.name("plex", "104")
         words.number(3)
         words.seconds(3)
+
+
+@pytest.mark.parametrize(
+    ("text", "asked"),
+    [
+        ("how is plex", True), ("is plex up?", True), ("status of plex", True), ("tell me about plex", True),
+        ("could you tell me about plex?", True), ("restart plex", False), ("could you restart plex?", False),
+        ("give plex a kick", False), ("give me the status of plex", True), ("plex needs a kick", False), ("", False),
+    ],
+)  # fmt: skip
+def test_who_asks_wants_to_know(text: str, asked: bool) -> None:
+    assert asks(text) is asked
 
 
 def test_each_order_has_its_own_words() -> None:
