@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,12 +18,13 @@ from typing import TYPE_CHECKING, Final, Literal, TypeVar
 from jarvis_daemon.assistant.conversation.window import is_tainted
 from jarvis_daemon.assistant.memory import block, events, find, happened, page, table, when
 from jarvis_daemon.assistant.memory.block import Count, MemoryBlock
+from jarvis_daemon.assistant.memory.extract import extract
+from jarvis_daemon.assistant.memory.services import MemoryServices
 from jarvis_daemon.assistant.memory.statement import Redact, kind_of, subject_of, tidy, topic, why_not
 from jarvis_daemon.assistant.memory.table import Ends, New, Put, Trust
 from jarvis_daemon.assistant.memory.vectors import Vectors
-from jarvis_daemon.bus import Bus, Feed, Principal
+from jarvis_daemon.bus import Bus, Feed
 from jarvis_daemon.clock import Clock
-from jarvis_daemon.protocol import mind
 from jarvis_daemon.protocol.errors import JarvisError
 from jarvis_daemon.protocol.mind import MemoryItem, MemoryKind, MemoryTier
 from jarvis_daemon.protocol.spawn import spawn
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
 SWEEP_S: Final = 3600.0
 STORE_AGAIN_S: Final = 10.0
-SUMMARY_TURNS: Final = 8
 _log = logging.getLogger("jarvis.memory")
 T = TypeVar("T")
 
@@ -158,7 +157,7 @@ class Memory:
         """
         if is_tainted(summary) or any(turn.tainted for turn in turns):
             summary = ""
-        text = tidy(summary or extract(turns), self.redact) if self.settings.enabled else ""
+        text = tidy(summary or extract(turns, self.redact), self.redact) if self.settings.enabled else ""
         now = self._clock.now()
         key = f"session:{session}"
         new = New(text, "conversation", "summary", source=f"chat:{session}", key=key, ours=True, happened_at=now)
@@ -351,41 +350,9 @@ class Memory:
     def _compare(self, db: Database, markdown: str, now: float) -> page.Diff:
         return page.compare(markdown, table.read(db, now, replaced=True), self.redact)
 
-    # --- services ----------------------------------------------------------------------------------------
-
     def offer(self, bus: Bus) -> None:
         """What the operator may ask: ``memory.list`` ``memory.search`` ``memory.export`` ``memory.compare``."""
-        bus.offer("memory.list", self._list, roles={"operator"})
-        bus.offer("memory.search", self._search, roles={"operator"})
-        bus.offer("memory.export", self._export, roles={"operator"})
-        bus.offer("memory.compare", self._compared, roles={"operator"})
-
-    async def _list(self, params: mind.MemoryList, principal: Principal) -> mind.MemoryListResult:
-        found = await self.list_all(tier=params.tier, kind=params.kind, limit=params.limit, replaced=params.all)
-        return mind.MemoryListResult(memories=found)
-
-    async def _search(self, params: mind.MemorySearch, principal: Principal) -> mind.MemoryListResult:
-        if params.happened:
-            at = None
-            if params.since_at is not None or params.until_at is not None:
-                at = when.Span(params.since_at or 0.0, params.until_at or self._clock.now() + 1.0)
-            told = await self.what_happened(params.query, at)
-            return mind.MemoryListResult(memories=told[-max(1, params.limit) :])
-        found = await self.search(
-            params.query, limit=params.limit, since_at=params.since_at, until_at=params.until_at
-        )
-        return mind.MemoryListResult(memories=found)
-
-    async def _export(self, params: mind.MemoryExport, principal: Principal) -> mind.MemoryExported:
-        markdown, count = await self.export()
-        return mind.MemoryExported(markdown=markdown, memories=count)
-
-    async def _compared(self, params: mind.MemoryCompare, principal: Principal) -> mind.MemoryCompared:
-        diff = await self.compare(params.markdown)
-        return mind.MemoryCompared(
-            diff=list(diff.lines), added=len(diff.added), changed=len(diff.changed), forgotten=len(diff.forgotten),
-            sha256=diff.sha256,
-        )  # fmt: skip
+        MemoryServices(self, self._clock).offer(bus)
 
     # --- by the clock and the feed -----------------------------------------------------------------------
 
@@ -456,31 +423,6 @@ def stale_diff() -> JarvisError:
         "refused", "What is remembered is not what the comparison was made of",
         why="it changed meanwhile, or the page did; nothing was imported", next="`jarvis memory import FILE` anew.",
     )  # fmt: skip
-
-
-def extract(turns: Sequence[PastTurn]) -> str:
-    """A summary without a model: what was asked, and the first sentence of the answer where no text from outside
-    was in it; the last turns first in line for the room there is. Empty where nothing was said."""
-    parts: list[str] = []
-    for turn in turns[-SUMMARY_TURNS:]:
-        asked = " ".join(turn.asked.split())
-        if len(asked) < 10:
-            continue
-        told = "" if turn.tainted else _first_sentence(turn.reply, 90)
-        parts.append(f"Asked: {_cut(asked, 80)}" + (f" Told: {told}" if told else ""))
-    while sum(len(part) + 1 for part in parts) > 560:
-        del parts[0]
-    return " ".join(parts)
-
-
-def _first_sentence(text: str, limit: int) -> str:
-    words = " ".join(text.split())
-    end = re.search(r"[.!?](?= |$)", words)
-    return _cut(words[: end.end()] if end else words, limit)
-
-
-def _cut(text: str, limit: int) -> str:
-    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
 
 
 def _replaced(db: Database, done: Put, now: float) -> MemoryItem | None:

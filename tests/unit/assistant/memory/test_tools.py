@@ -208,6 +208,10 @@ async def test_no_secret_is_in_any_row(gate: Desk) -> None:
     edited = markdown + f"\n## lasting\n### fact\n- the ticket={CANARY} of the pool\n"
     await gate.memory.apply(edited, (await gate.memory.compare(edited)).sha256)
     assert len(await gate.all()) == 7
+    cut = PastTurn(1, f"is it true that {'y' * 50} password={CANARY}", f"No: {'y' * 70}, token={CANARY}.")
+    half = await gate.memory.session_ended("s2", [cut])
+    assert half is not None
+    assert CANARY[:4] not in half.text
     memory_tables = ("memories", "memories_fts", "memories_fts_content", "memories_fts_data", "memory_vectors")
 
     def look(db: Any) -> list[str]:
