@@ -20,7 +20,7 @@ from jarvis_cli.hud.screens.chat import SayLine
 from jarvis_cli.hud.widgets.cells import width
 from jarvis_daemon.protocol.mind import ChatSend
 from tests.hud.conversation import ASKING, AWAITING, DESTROYING, STREAM, TALK
-from tests.hud.fixtures import link_of, make_app
+from tests.hud.fixtures import State, approval, by_id, link_of, make_app
 from tests.hud.gatehouse import OTHER, GateHouse, Seat, seated
 from tests.hud.test_pictures import SIZES, Before, Compare, hud, still
 from tests.unit.assistant.conversation.parlour import collected
@@ -46,6 +46,14 @@ def talking(shown: dict[str, Any] | None, *keys: str, stream: bool = False) -> B
     return before
 
 
+def smbd_waits(state: dict[str, State]) -> None:
+    """The approval of the conversation that awaits one."""
+    waits = approval(1, "red", "Restart smbd on Home", 20, tool="restart_service", target="service:Home/smbd",
+                     target_name="smbd", asked_by="agent:assistant")  # fmt: skip
+    waits.id = "4f2a1c"
+    state["approvals"]["approvals"] = by_id([waits])
+
+
 CONVERSATIONS = {
     "talk": (TALK, ()), "talk-asks": (ASKING, ()), "talk-awaits": (AWAITING, ()),
     "talk-card": (ASKING, ("y",)), "talk-card-black": (DESTROYING, ("y", "d", "e", "v")),
@@ -57,7 +65,8 @@ CONVERSATIONS = {
 def test_a_conversation(snap_compare: Compare, name: str) -> None:
     kind, size = name.rsplit("-", 1)
     shown, keys = CONVERSATIONS[kind]
-    assert snap_compare(make_app(), terminal_size=SIZES[size], run_before=talking(shown, *keys))
+    app = make_app(change=smbd_waits if kind == "talk-awaits" else None)
+    assert snap_compare(app, terminal_size=SIZES[size], run_before=talking(shown, *keys))
 
 
 @pytest.mark.parametrize("name", ["talk-told-80x24", "talk-told-120x40"])
@@ -68,7 +77,7 @@ def test_an_answer_that_is_being_told(snap_compare: Compare, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["phone-talk"])
 def test_a_conversation_on_a_phone(snap_compare: Compare, name: str) -> None:
-    assert snap_compare(make_app(), terminal_size=(46, 24), run_before=talking(AWAITING))
+    assert snap_compare(make_app(change=smbd_waits), terminal_size=(46, 24), run_before=talking(AWAITING))
 
 
 @pytest.mark.parametrize("name", ["ascii-talk-80x24"])
@@ -80,7 +89,8 @@ def test_a_conversation_in_ascii(snap_compare: Compare, name: str) -> None:
 @pytest.mark.parametrize("name", ["no-color-talk-80x24"])
 def test_a_conversation_without_colour(snap_compare: Compare, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
-    assert snap_compare(make_app(options=still()), terminal_size=(80, 24), run_before=talking(AWAITING))
+    app = make_app(change=smbd_waits, options=still())
+    assert snap_compare(app, terminal_size=(80, 24), run_before=talking(AWAITING))
 
 
 # --- lines ------------------------------------------------------------------------------------------------
@@ -189,6 +199,9 @@ async def test_a_model_s_call_is_authorized_in_the_same_hud(tmp_path: Path) -> N
         await seat.shows("AUTHORIZE?")
         await seat.press("y")
         await seat.until(lambda: bool(house.guests.acts), "the act")
+        await seat.press("9")
+        await seat.shows("reboot_container plex  RED  verified")
+        await seat.shows_not("it waits for your word")
         assert house.guests.acts == ["reboot_container {'guest': '103'}"]
 
 
@@ -296,5 +309,6 @@ async def test_only_what_was_said_draws_it_anew() -> None:
         panel = app.screen.query_one("#transcript", Transcript)
         assert not panel.due({"tick", "cluster", "tasks", "incidents", "feed"})
         assert panel.due({"chat"})
+        assert panel.due({"approvals"})
         before = [id(line) for line in panel.body(100, 30)]
         assert [id(line) for line in panel.body(100, 30)] == before

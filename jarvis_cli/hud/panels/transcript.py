@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from jarvis_cli.hud.themes.palette import Palette
 
 STATES: Final[dict[str, tuple[str, str]]] = {
+    "approved": ("more", "light"), "over": ("stop", "faint"), "expired": ("stop", "faint"),
     "running": ("more", "light"), "asks": ("warn", "warn"), "awaiting": ("unknown", "warn"), "done": ("ok", "good"),
     "verified": ("ok", "good"), "unverified": ("warn", "warn"), "cancelled": ("warn", "warn"),
 }  # fmt: skip
@@ -38,12 +39,12 @@ INDENT: Final = 2
 class Transcript(TextPanel):
     """Lines of a turn are worked out once for each of its versions and widths."""
 
-    DEPENDS = frozenset({"chat", "link"})
+    DEPENDS = frozenset({"chat", "link", "approvals"})
 
     def __init__(self, model: Model, palette: Palette, talk: Callable[[], Talk], *, id: str) -> None:  # noqa: A002
         super().__init__(model, palette, title="CONVERSATION", follow=True, id=id)
         self._talk = talk
-        self._memo: dict[int, tuple[tuple[int, int, str, bool], list[Line]]] = {}
+        self._memo: dict[int, tuple[tuple[object, ...], list[Line]]] = {}
         self.show(self._all)
 
     def note(self) -> tuple[Run, ...]:
@@ -61,7 +62,7 @@ class Transcript(TextPanel):
         shown: list[Line] = []
         for turn in talk.turns:
             last = turn is talk.turns[-1]
-            key = (turn.version, cells, turn.asked, last)
+            key = (turn.version, cells, turn.asked, last, *(_answer(c, self.model) for c in turn.calls.values()))
             if (known := self._memo.get(turn.id)) is None or known[0] != key:
                 known = self._memo[turn.id] = (key, turn_lines(turn, self.model, cells, last=last))
             shown += known[1]
@@ -96,8 +97,20 @@ def turn_lines(turn: Said, model: Model, cells: int, *, last: bool) -> list[Line
     return [*out, ()]
 
 
+def _answer(call: Entity, model: Model) -> str:
+    """What became of a call that waited for an approval: a word for its end, empty while it waits."""
+    if call.get("status") != "awaiting":
+        return ""
+    found = model.collection("approvals").get(str(call.get("approval_id")))
+    if found is None:
+        return "over"
+    word = str(found.get("status"))
+    return "" if word == "pending" else str(found.get("outcome") or word)
+
+
 def _call(call: Entity, model: Model, room: int) -> list[Line]:
-    status = str(call.get("status"))
+    answer = _answer(call, model)
+    status = answer or str(call.get("status"))
     mark, role = STATES.get(status, ("down", "bad"))
     what = f"{call.get('name')} {call.get('target_name') or call.get('target') or ''}".rstrip()
     head: Line = join(
