@@ -171,7 +171,7 @@ def explain(
     from jarvis_cli import explaining
 
     run = session(ctx)
-    with run.link() as link:
+    with run.link(role="operator" if prose else "viewer") as link:
         entity = _find(link, _all(link), incident)
         if prose:
             link.settimeout(PROSE_S)

@@ -92,7 +92,9 @@ class Explainer:
         )
 
     async def explain(self, params: IncidentExplain, principal: Principal) -> IncidentExplained:
-        """Raises ``not_found`` for a number that is none, ``store_failed``."""
+        """Raises ``not_found`` for a number that is none, ``forbidden`` for prose of who is no operator."""
+        if params.prose and principal.role != "operator":
+            raise JarvisError("forbidden", "Only an operator has a model asked", why="it may cost money")
         incident, known = await find(self._bus, params.id.strip().lstrip("#"), principal)
         case = await gather(self._bus, self._clock.now(), incident, known, principal)
         found = Found()

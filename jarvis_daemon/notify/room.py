@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random as random_
 import secrets
 from collections.abc import Awaitable, Callable
@@ -28,7 +29,7 @@ from jarvis_daemon.protocol import messages as m
 from jarvis_daemon.protocol.errors import JarvisError
 from jarvis_daemon.protocol.locate import Places
 from jarvis_daemon.protocol.spawn import spawn
-from jarvis_daemon.protocol.text import clean
+from jarvis_daemon.protocol.text import clean, clean_block
 from jarvis_daemon.settings import Settings
 from jarvis_daemon.store import Store
 from jarvis_daemon.store.database import Database
@@ -40,6 +41,7 @@ LOOK_AT_CLOCK_S: Final = 30.0
 SWEEP_S: Final = 3600.0
 STORE_AGAIN_S: Final = 10.0
 HOURS_MAX: Final = 24.0 * 31
+PROSE_MAX: Final = 8000
 NO_REPORT_ON: Final = "notify:no_report_on"
 """The local day of the very first start, where that was after the hour of the report."""
 
@@ -68,6 +70,8 @@ class NotifyRoom:
         self._words = Words(cluster.name if cluster is not None else "homelab", self._simulated)
         self._updates = Updates(bus, clock)
         self._apprise = AppriseLink(bus, clock, simulated=self._simulated)
+        self.tell: Callable[[str], Awaitable[tuple[str, str]]] | None = None
+        """The report's text -> prose and who told it; given by the assistant."""
         self.senders: dict[str, Sender] = {}
         self._news = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -228,6 +232,8 @@ class NotifyRoom:
         readers = [name for name, sender in self.senders.items() if sender.channel.route.report]
         if params.send and principal.role != "operator":
             raise JarvisError("forbidden", "Only an operator has the report sent")
+        if params.prose and principal.role != "operator":
+            raise JarvisError("forbidden", "Only an operator has a model asked", why="it may cost money")
         if params.send and not readers:
             raise JarvisError(
                 "unavailable", "No channel gets the report", why="none is configured with `report = true`",
@@ -236,6 +242,10 @@ class NotifyRoom:
         written = await self._write_report(params.hours)
         if params.send:
             await self._queue_report(written, readers, f"report:asked:{secrets.token_hex(8)}")
+        if params.prose and self.tell is not None:
+            with contextlib.suppress(JarvisError):  # no model answers: the report stands by itself
+                prose, written.backend = await self.tell(written.text)
+                written.prose = clean_block(prose, limit=PROSE_MAX).strip()
         return written
 
     async def _test(self, params: m.NotifyTest, principal: Principal) -> m.NotifyTestResult:

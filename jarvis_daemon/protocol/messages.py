@@ -455,16 +455,21 @@ class NotifyTestResult(Message):
 
 
 class DailyReport(Message):
-    """The health report of the last ``hours``; ``send``: also to the channels that get it."""
+    """The health report of the last ``hours``; ``send``: also to the channels that get it; ``prose``: told by a
+    model too, for who asks (what is sent is never a model's)."""
 
     hours: float = 24.0
     send: bool = False
+    prose: bool = False
 
 
 class DailyReportResult(Message):
     subject: str = ""
     text: str = ""
     sections: dict[str, list[str]] = {}
+    prose: str = ""
+    """Told by a model, from the text only; empty without one."""
+    backend: str = ""
 
 
 class DaemonStop(Message):

@@ -176,6 +176,34 @@ async def test_growth_over_thirty_days_and_what_is_kept_where_that_is_less(open_
         assert f" {word} " not in told.text, "no word of times to come"
 
 
+async def test_prose_is_wanted_given_by_a_model_and_never_sent(open_desk: OpenDesk, post: PostOffice) -> None:
+    desk = await open_desk(email=mail_to(post, report=True), report_at="")
+    given: list[str] = []
+
+    async def tell(text: str) -> tuple[str, str]:
+        given.append(text)
+        if len(given) > 1:
+            raise JarvisError("unavailable", "No language model answered")
+        return "All is \x1b[2Jquiet, sir.", "local qwen"
+
+    asked = DailyReport(prose=True)
+    assert (await desk.bus.ask("report.daily", asked, OPERATOR)).prose == "", "nobody can tell it"
+    with pytest.raises(JarvisError, match="Only an operator has a model asked"):
+        await desk.bus.ask("report.daily", asked, VIEWER)
+    desk.room.tell = tell
+    assert (await report(desk)).prose == ""
+    assert given == [], "no model is asked without being wanted"
+    told = await desk.bus.ask("report.daily", DailyReport(prose=True, send=True), OPERATOR)
+    assert (told.prose, told.backend) == ("All is quiet, sir.", "local qwen")
+    assert given == [told.text]
+    failed = await desk.bus.ask("report.daily", asked, OPERATOR)
+    assert (failed.prose, failed.backend) == ("", "")
+    assert failed.text
+    await desk.go(60)
+    assert len(post.mails) == 1
+    assert "quiet, sir" not in str(post.mails[0])
+
+
 async def test_the_night_s_backups(open_desk: OpenDesk) -> None:
     desk = await open_desk()
     now = desk.clock.now()

@@ -11,6 +11,7 @@ import pytest
 from jarvis_daemon.assistant.answers.commands import command_of
 from jarvis_daemon.assistant.explain import Explainer, document
 from jarvis_daemon.assistant.explaining.findings import RULES
+from jarvis_daemon.bus import Principal
 from jarvis_daemon.cluster import conditions
 from jarvis_daemon.incidents.observation import Observation
 from jarvis_daemon.protocol.errors import JarvisError
@@ -237,6 +238,10 @@ async def test_prose_is_told_from_the_document_alone(salon: Salon, registry: Reg
     told = await explainer.explain(IncidentExplain(id="1", prose=True), PERSON)
     assert (told.prose, told.backend) == ("It was memory. token=***", "local qwen")
     assert given == [document(quiet)]
+    viewer = Principal(session="v", role="viewer", client="hud")
+    with pytest.raises(JarvisError, match="Only an operator has a model asked"):
+        await explainer.explain(IncidentExplain(id="1", prose=True), viewer)
+    assert (await explainer.explain(IncidentExplain(id="1"), viewer)).causes == quiet.causes
     assert told.causes == quiet.causes
     assert told.evidence == quiet.evidence
 
