@@ -15,7 +15,7 @@ from jarvis_daemon.assistant.conversation.turn import Turn
 from jarvis_daemon.assistant.llm.contract import Message, ToolUse, Wish
 from jarvis_daemon.protocol import messages as m
 from jarvis_daemon.protocol.mind import CallStatus, ChatCall
-from jarvis_daemon.protocol.text import clean
+from jarvis_daemon.protocol.text import clean, clean_block
 from jarvis_daemon.redact import redact, redact_tree
 from jarvis_daemon.tools.gate import Gate
 from jarvis_daemon.tools.spec import ToolSpec
@@ -24,6 +24,9 @@ AT_ONCE: Final = 8
 """Calls of one round; further ones are told to come again."""
 BAD_MAX: Final = 2
 """So many calls that no call can be made of; then the turn ends."""
+ARGS_MAX: Final = 40
+SHOWN_MAX: Final = 2000
+"""Characters of an argument that are shown; the gate has all of it."""
 _STATUS: Final = frozenset(get_args(CallStatus))
 _OUTSIDE: Final = (
     "Not called: it reaches outside of the house, and text from outside is in front of you that could have made up "
@@ -90,6 +93,9 @@ class Calling:
             self.bad += 1
             return _answer(use, unknown(use.name, self.offered))
         args = dict(use.args)
+        if len(args) > ARGS_MAX:
+            self.bad += 1
+            return _answer(use, f"{spec.name} takes no {len(args)} arguments. Nothing was done.")
         grounds = Grounds("never", ())
         if spec.writes:
             if self._made(spec, args):
@@ -104,12 +110,12 @@ class Calling:
         return await self._call(use, spec, args, grounds)
 
     def _made(self, spec: ToolSpec, args: Mapping[str, Any]) -> bool:
-        plain = redact_tree(args)
+        plain = _shown(args)
         return any(call.name == spec.name and call.args == plain for call in self.calls)
 
     async def _call(self, use: ToolUse, spec: ToolSpec, args: dict[str, Any], grounds: Grounds) -> Message:
         call = ChatCall(
-            id=f"m{len(self.calls) + 1}", name=spec.name, args=redact_tree(args), tier=spec.base_tier.word,
+            id=f"m{len(self.calls) + 1}", name=spec.name, args=_shown(args), tier=spec.base_tier.word,
             status="running", origins=list(grounds.origins), by="model",
         )  # fmt: skip
         self.calls.append(call)
@@ -150,6 +156,20 @@ class Calling:
         if outcome.target:
             self.turn.ids.add(outcome.target)
         self.turn.ids.update(_ids(outcome.result))
+
+
+def _shown(args: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments as a person sees them: without secrets, without what a terminal would act upon."""
+
+    def clear(value: Any) -> Any:
+        if isinstance(value, str):
+            return clean_block(value, limit=SHOWN_MAX)
+        if isinstance(value, dict):
+            return {clean(str(key), limit=80): clear(item) for key, item in value.items()}
+        return [clear(item) for item in value] if isinstance(value, list | tuple) else value
+
+    shown: dict[str, Any] = clear(redact_tree(dict(args)))
+    return shown
 
 
 def _answer(use: ToolUse, text: str) -> Message:

@@ -222,7 +222,7 @@ class _Run:
                     self.cap = int((said.ended.window or self.calling.window) * SHRUNK)
                     continue
                 await self._tell(self.claims.settle())
-                await self.fail(said.ended.text)
+                await self.fail(said.ended.text, said.from_char)
                 return
             rounds += 1
             if not said.uses:
@@ -306,11 +306,13 @@ class _Run:
         self.notes.append(text)
         await self.turn.emit.note(text)
 
-    async def fail(self, sentence: str) -> None:
-        """One honest sentence behind what stands; nothing that was said is lost."""
+    async def fail(self, sentence: str, from_char: int | None = None) -> None:
+        """One honest sentence behind what stands; nothing that was said is lost, from ``from_char`` on for the next
+        turn's model too."""
         self.status = "failed"
+        begin = len(self.claims.stands) if from_char is None else from_char
         await self._tell(self.claims.add(("\n\n" if self.claims.stands else "") + redact(sentence)))
-        self.messages.append(Message("assistant", redact(sentence)))
+        self.messages.append(Message("assistant", self.claims.stands[begin:].strip()))
 
     async def outcome(self) -> Outcome:
         tainted = self.calling.reading.tainted or self.memory_tainted or is_tainted(self.turn.summary)

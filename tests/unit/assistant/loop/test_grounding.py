@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from jarvis_daemon.assistant.conversation import acts
@@ -130,7 +131,8 @@ def test_any_text_can_be_looked_at(text: str) -> None:
     [
         ("how is plex", True), ("is plex up?", True), ("status of plex", True), ("tell me about plex", True),
         ("could you tell me about plex?", True), ("restart plex", False), ("could you restart plex?", False),
-        ("give plex a kick", False), ("give me the status of plex", True), ("plex needs a kick", False), ("", False),
+        ("give plex a kick", False), ("give me the status of plex", True), ("plex needs a kick", False),
+        ("", False),
     ],
 )  # fmt: skip
 def test_who_asks_wants_to_know(text: str, asked: bool) -> None:
@@ -198,6 +200,31 @@ async def test_what_was_not_said_waits(house: House) -> None:
         ("restart smbd on pve, he said", "restart_service", {"node": "pve", "service": "smbd"}),
     ):
         assert not alone(house, asked, tool, **args), (asked, tool, args)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    st.sampled_from(["show me", "what is", "tell me about", "check", "summarise", "why did", "list", "explain"]),
+    st.lists(
+        st.sampled_from(
+            sorted(
+                acts.many(
+                    "the restart start snapshot backup stop of and on plex gitea pve smbd log logs journal times , . "
+                    "then last when was did vm container service for with to 104 105"
+                )
+            )
+        ),
+        min_size=1, max_size=12,
+    ),
+)  # fmt: skip
+async def test_whoever_only_looks_lets_nothing_act(house: House, begin: str, words: list[str]) -> None:
+    """Whatever acts and names stand in a sentence that begins by looking, before its first plain order."""
+    text = re.split(r"[,.]| and | then ", f"{begin} {' '.join(words)}")[0]
+    for tool, args in (
+        ("restart_service", {"node": "pve", "service": "smbd"}), ("start_vm", {"guest": "plex"}),
+        ("start_vm", {"guest": "105"}), ("create_snapshot", {"guest": "gitea", "name": "log"}),
+    ):  # fmt: skip
+        assert not alone(house, text, tool, **args), (text, tool)
 
 
 async def test_only_an_operators_words_count(house: House) -> None:

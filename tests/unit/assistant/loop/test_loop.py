@@ -194,6 +194,7 @@ async def test_a_failure_after_text_keeps_what_was_said(house: House) -> None:
     outcome = await house.ask(model, "how is pve")
     assert outcome.status == "failed"
     assert outcome.text == house.told.stands() == "The node pve is \n\nThe model's server went away."
+    assert outcome.messages[-1].text == outcome.text
 
 
 async def test_another_backend_takes_over_and_the_half_answer_goes(house: House) -> None:
@@ -451,6 +452,18 @@ async def test_the_operators_choice_of_place_reaches_the_router(house: House) ->
 async def test_a_model_writes_no_escapes_to_the_screen(house: House) -> None:
     outcome = await house.ask(brain(says("\x1b[2Jfine\u202e\u200b\n\x07", 2)), "hello")
     assert outcome.text.replace("[2J", "").strip() == "fine"
+
+
+async def test_arguments_are_shown_clean_and_bounded(house: House) -> None:
+    odd = {"node": "pve", "service": "\x1b[2Jsmbd\u202e" + "x" * 5000}
+    model = brain(calls(("get_journal", odd), ("get_journal", {f"a{n}": n for n in range(500)})), says("So."))
+    outcome = await house.ask(model, "look")
+    (call,) = outcome.calls
+    assert call.status == "refused"
+    assert "\x1b" not in str(house.told.events)
+    assert "\u202e" not in str(house.told.events)
+    assert len(call.args["service"]) <= 2000
+    assert "takes no 500 arguments" in results(model.backend.requests[1])[1].text
 
 
 async def test_earlier_taint_stays(house: House) -> None:
