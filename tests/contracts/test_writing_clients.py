@@ -15,6 +15,7 @@ APART = {"simulator", "front", "mcp_bridge"}
 WAYS = {"create_process", "open_unix_connection", "create_unix_connection", "create_datagram_endpoint",
         "create_subprocess_exec", "create_subprocess_shell", "system", "popen", "run_shell"}  # fmt: skip
 ALLOWED = {
+    "assistant/worker/embedded.py": {"create_subprocess_exec"},
     "cluster/docker.py": {"open_unix_connection"},
     "cluster/magic.py": {"create_datagram_endpoint"},
     "cluster/ssh.py": {"create_process", "open_unix_connection"},
