@@ -67,7 +67,8 @@ TEXTS: Final[dict[Screen, str]] = {
     "conditional": "That depends on something, so nothing was done: I act at once or not at all.",
     "timed": "That is for another time, so nothing was done: I act at once or not at all.",
     "several": "That is more than one thing, so nothing was done. Say them one by one.",
-    "many": "That could be more than one thing, so nothing was done. Name one at a time.",
+    "many": "That could be more than one thing, so nothing was done. Name one at a time; "
+    "`jarvis kill` stops all that acts.",
     "past": "That is a report or a wish, so nothing was done. Say it as a plain order.",
     "asked": "That is a question, so nothing was done.",
 }
@@ -86,6 +87,12 @@ RESERVED: Final = STRICT | words_of(
     "other another"
 )
 """No name by themselves."""
+PARTICLES: Final = (RESERVED - TIMED) | words_of(
+    "as with to called named of on from in into onto by for is be at or off up down over under yesterday today "
+    "last next tomorrow tonight later soon"
+)
+"""Where one of these stands for a name that the person makes up, the name was left out."""
+KILL_SWITCH: Final = "`jarvis kill` engages the kill switch and `jarvis unkill` releases it; no sentence does."
 
 
 def bare(words: Sequence[str]) -> list[str]:

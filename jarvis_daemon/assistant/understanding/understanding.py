@@ -170,6 +170,8 @@ class Understanding:
             return Understood("blocked", text=screens.TEXTS["hidden"])
         if asking and acts:
             return self._asked(line)
+        if "kill switch" in " ".join(words).replace("killswitch", "kill switch"):
+            return Understood("blocked", text=screens.KILL_SWITCH)
         if screen is not None and acts and screen != "asked":
             return Understood("blocked", text=screens.TEXTS[screen])
         if screen in {"quoted", "negated", "conditional"}:
