@@ -119,7 +119,7 @@ class ModelBrain:
         return None, _together(reasons) or self._nobody(wish).text
 
     async def stream(self, request: Request, wish: Wish) -> AsyncGenerator[BrainEvent]:
-        """As the contract says. ``Switched`` tells of one that was asked and failed, not of one left alone."""
+        """As the contract says. ``Switched`` also comes first of all, where the first choice is left alone."""
         turn = self._turn(wish.turn)
         ready, reasons = await self._ready(wish)
         failed: Failed | None = None
@@ -132,6 +132,8 @@ class ModelBrain:
                 continue
             if asked is not None:
                 yield Switched(f"{reasons[-1]}; asking {_named(backend)}", asked.said)
+            elif reasons and not wish.steps and backend is not self._first(wish):
+                yield Switched(f"{_together(reasons)}; asking {_named(backend)}")
             notes = [*([] if asked else reasons), str(getattr(reserved, "note", ""))]
             yield Began(backend.name, backend.model, _together([why, *notes]))
             instead = "" if backend is self._first(wish) else self._first(wish).name

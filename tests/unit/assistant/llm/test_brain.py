@@ -134,7 +134,10 @@ async def test_an_open_breaker_leaves_it_alone_and_says_so() -> None:
     mind = brain(local, Toy("cloud"), clock=clock)
     for turn in range(1, 4):
         await told(mind.stream(asks("hello"), Wish("hello", turn=turn)))
-    began, *rest = await told(mind.stream(asks("hello"), Wish("hello", turn=4)))
+    switched, began, *rest = await told(mind.stream(asks("hello"), Wish("hello", turn=4)))
+    assert switched == Switched(
+        "It has failed: unreachable (asked again in 30 s); asking the cloud model (toy-cloud)"
+    )
     assert len(local.asked) == 3
     assert began.backend == "cloud"
     assert "It has failed: unreachable (asked again in 30 s)" in began.why
@@ -170,8 +173,9 @@ async def test_the_cloud_is_not_asked_again_before_its_time() -> None:
 async def test_a_budget_that_is_used_up_asks_the_house_and_says_so() -> None:
     book, cloud = Book(refuses={"cloud"}), Toy("cloud")
     events = await told(brain(Toy("local"), cloud, book=book).stream(asks("why?"), Wish("why?", turn=1)))
-    assert events[0].backend == "local"
-    assert "It has failed: budget" in events[0].why
+    assert events[0] == Switched("It has failed: budget; asking the local model (toy-local)")
+    assert events[1].backend == "local"
+    assert "It has failed: budget" in events[1].why
     assert cloud.asked == []
     assert book.rows[0]["fallback_of"] == "cloud"
     (end,) = await told(brain(cloud, book=book).stream(asks("why?"), Wish("why?", turn=1)))
@@ -234,7 +238,10 @@ async def test_who_is_known_to_be_ill_is_asked_last_until_it_is_looked_at_again(
     local.ok = State(False, "The server has no model 'x'")
     mind = brain(local, Toy("cloud"), clock=clock)
     await mind.fit(HI)
-    began, *_ = await told(mind.stream(asks("hello"), HI))
+    switched, began, *_ = await told(mind.stream(asks("hello"), HI))
+    assert switched == Switched("The server has no model 'x'; asking the cloud model (toy-cloud)")
+    later = await told(mind.stream(asks("hello"), Wish("hello", turn=1, steps=1)))
+    assert isinstance(later[0], Began), "it is told once in a turn"
     assert (began.backend, local.asked) == ("cloud", [])
     assert began.why == "it stands in for the other one; The server has no model 'x'"
     local.ok = State(True)

@@ -9,6 +9,7 @@ import pytest
 from jarvis_daemon.assistant.conversation.loop import Loop
 from jarvis_daemon.assistant.conversation.turn import PastTurn, Trace, Turn
 from jarvis_daemon.assistant.llm.brain import ModelBrain
+from jarvis_daemon.assistant.llm.embedded import SAMPLING
 from jarvis_daemon.assistant.llm.local import LocalModel
 from jarvis_daemon.clock import SystemClock
 from jarvis_daemon.protocol.locate import base_places
@@ -23,9 +24,8 @@ async def test_a_long_conversation_fits_a_small_real_window(house: House, tmp_pa
     past = tuple(PastTurn(n, f"question {n}", "pve is at 52 °C, 1234567 B. " * 30) for n in range(1, 8))
     with Llama(n_ctx=1024) as llama:
         settings.local = llama.settings()
-        brain = ModelBrain(
-            settings, [LocalModel(settings.local, base_places({"JARVIS_HOME": str(tmp_path)}), clock)], clock
-        )
+        places = base_places({"JARVIS_HOME": str(tmp_path)})
+        brain = ModelBrain(settings, [LocalModel(settings.local, places, clock, sampling=SAMPLING)], clock)
         loop = Loop(
             brain, house.room.gate, house.room.registry, house.bus, clock, settings, lambda: "You are a butler."
         )
