@@ -209,8 +209,8 @@ async def test_what_was_not_said_waits(house: House) -> None:
         st.sampled_from(
             sorted(
                 acts.many(
-                    "the restart start snapshot backup stop of and on plex gitea pve smbd log logs journal times , . "
-                    "then last when was did vm container service for with to 104 105"
+                    "the restart start snapshot backup stop of and on plex gitea pve smbd log logs journal "
+                    "times , . then last when was did vm container service for with to 104 105"
                 )
             )
         ),
