@@ -99,6 +99,7 @@ class AssistantRoom:
             lambda: self.brain.any,
         )
         self.chat = Chat(store, bus, clock, thinker)
+        self.chat.on_forgotten.append(self.memory.session_forgotten)
         self._running: list[asyncio.Task[Any]] = []
         self._offer(bus)
 

@@ -7,7 +7,7 @@ comes back hears the rest (``chat.follow``).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Final
 
 from jarvis_daemon.assistant.conversation import table
@@ -36,6 +36,8 @@ class Chat:
         self._store, self._clock = store, clock
         self.log = ChatLog(store, bus, clock)
         self.course = Course(store, clock, self.log, thinker)
+        self.on_forgotten: list[Callable[[str], Awaitable[None]]] = []
+        """Who keeps something of a session beside it."""
         for method, handler in (
             ("chat.send", self.send), ("chat.confirm", self.confirm), ("chat.follow", self.follow),
             ("chat.cancel", self.cancel), ("chat.list", self.list), ("chat.show", self.show),
@@ -120,6 +122,8 @@ class Chat:
         if any(one.session == session.id for one in self.course.running.values()):
             raise JarvisError("busy", "A turn of this session is under way", next="Cancel it first.")
         await self._store.write(lambda db: table.forget(db, session.id), durable=True)
+        for forget in self.on_forgotten:
+            await forget(session.id)
 
     async def trace(self, params: mind.TraceShow, who: Principal) -> mind.TraceShown:
         found = await self._store.read(lambda db: table.trace(db, params.turn))

@@ -342,3 +342,15 @@ async def test_a_turn_that_waits_can_be_cancelled(room: Parlour) -> None:
     room.model.go.set()
     await slow
     assert room.lamps.acts == []
+
+
+async def test_who_keeps_something_of_a_session_forgets_it_too(room: Parlour) -> None:
+    gone: list[str] = []
+
+    async def forget(session: str) -> None:
+        gone.append(session)
+
+    room.chat.on_forgotten.append(forget)
+    _, reply = await room.send("how bright")
+    await room.chat.forget(mind.ChatForget(session=reply.session), OPERATOR)
+    assert gone == [reply.session]
