@@ -78,7 +78,7 @@ class Conversation:
 
             self.session = str(found["session"]["id"])
             for turn in found.get("turns") or []:
-                self.run.out.lines(turn_lines(turn, self.run.out.look, now))
+                self.run.out.lines([*turn_lines(turn, self.run.out.look, now), ""])
         label = "SIMULATED. " if simulated else ""
         self.run.out.note(f"{label}/help tells the words, Ctrl-D ends.")
 

@@ -109,7 +109,9 @@ def show(
     document = {"simulated": simulated, "session": shapes.shape(found.get("session") or {}, SESSION), "turns": rows}
 
     def lines(look: Look) -> Iterator[str]:
-        for turn in turns:
+        for number, turn in enumerate(turns):
+            if number:
+                yield ""
             yield from turn_lines(turn, look, now)
         yield from views.footer(look, {}, now, simulated=simulated)
 
@@ -136,7 +138,6 @@ def turn_lines(turn: Entity, look: Look, now: float) -> Iterator[str]:
         yield look.paint(look.glyphs(f"· {clean(str(note))}"), "faint")
     if mark := ENDS.get(str(reply.get("status"))):
         yield look.paint(mark, "warn")
-    yield ""
 
 
 @app.command("forget", cls=Command)

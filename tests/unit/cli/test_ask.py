@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,13 @@ import pytest
 from jarvis_cli.main import run
 from jarvis_cli.output import Output
 from jarvis_daemon.assistant.conversation.turn import Turn
+from jarvis_daemon.bus import Principal
 from jarvis_daemon.protocol import mind
 from jarvis_daemon.protocol.errors import JarvisError
 from tests.unit.cli.conftest import Jarvis
 from tests.unit.cli.parlour import ServedParlour
 from tests.unit.cli.served import Served
+from tests.unit.cli.test_golden import ENDING, GOLDEN, WRITE
 
 
 def document(said: Any) -> dict[str, Any]:
@@ -325,3 +328,39 @@ def test_the_messages_of_the_contract_are_what_is_sent() -> None:
     assert sent <= set(mind.ChatSend.__struct_fields__)
     assert {"turn", "call", "approve", "typed", "pin"} == set(mind.ChatConfirm.__struct_fields__)
     assert {"turn", "after"} == set(mind.ChatFollow.__struct_fields__)
+
+
+# --- golden outputs ---------------------------------------------------------------------------------------
+
+SAID = {
+    "ask": ["ask", "how hot"],
+    "ask-order": ["ask", "start 104"],
+    "ask-asks": ["ask", "reboot 103"],
+    "ask-suggests": ["ask", "restrt 103"],
+    "chat-list": ["chat", "list"],
+    "chat-show": ["chat", "show", "last"],
+}
+
+
+@pytest.mark.parametrize("name", SAID)
+def test_output(parlour: ServedParlour, jarvis: Jarvis, name: str) -> None:
+    """`JARVIS_GOLDEN=write` writes them anew; what is random in them is left out."""
+    for format_, ending in ENDING.items():
+        if name.startswith("chat"):
+            parlour.served.do(forgotten(parlour))
+            jarvis("ask", "reboot 103", "--yes")
+        said = jarvis(*SAID[name], "-o", format_)
+        told = re.sub(r"\b[0-9a-f]{12}\b", "SESSION", said.out)
+        told = re.sub(r'("turn": |turn: )\d+', r"\g<1>0", told)
+        path = GOLDEN / f"{name}.{ending}"
+        if WRITE:
+            path.write_text(told)
+        assert told == path.read_text(), path.name
+        assert "\x1b" not in told
+
+
+async def forgotten(parlour: ServedParlour) -> None:
+    """No conversation is left."""
+    who = Principal(session="test", role="operator")
+    for one in (await parlour.chat.list(mind.ChatList(), who)).sessions:
+        await parlour.chat.forget(mind.ChatForget(session=one.id), who)
