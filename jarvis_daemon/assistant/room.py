@@ -44,6 +44,7 @@ from jarvis_daemon.tools.room import ToolsRoom
 IDLE_S: Final = 1800.0
 """A conversation in which nothing was said for so long is over, and is summed up."""
 LOOK_S: Final = 60.0
+READ_AFTER_S: Final = 3.0
 SUMMED_KEY: Final = "chat:summed"
 
 
@@ -97,10 +98,12 @@ class AssistantRoom:
             answers.answer,
             self.loop,
             lambda: self.brain.any,
+            self._understands,
         )
         self.chat = Chat(store, bus, clock, thinker)
         self.chat.on_forgotten.append(self.memory.session_forgotten)
         self._running: list[asyncio.Task[Any]] = []
+        self._reading: asyncio.Task[None] | None = None
         self._offer(bus)
 
     def _backends(self, settings: Settings, places: Places, bus: Bus, simulated: bool) -> list[LLMBackend]:
@@ -124,7 +127,6 @@ class AssistantRoom:
         self.ledger.register_tools(tools.registry)
         self.explainer.register(tools.registry)
         tools.registry.add_sentences("assistant", Path(__file__).parent / "intents")
-        self.understanding.reload()
 
     def _offer(self, bus: Bus) -> None:
         self.memory.offer(bus)
@@ -142,7 +144,10 @@ class AssistantRoom:
         await self.ledger.start()
         await self.memory.start()
         await self.chat.start()
-        self._running = [spawn(self._sum_up_for_ever(), name="assistant-sessions")]
+        self._running = [
+            spawn(self._sum_up_for_ever(), name="assistant-sessions"),
+            spawn(self._read_sentences(), name="assistant-sentences"),
+        ]
 
     async def stop(self) -> None:
         for task in self._running:
@@ -153,6 +158,17 @@ class AssistantRoom:
         await self.memory.stop()
         self.understanding.stop()
         await self.brain.close()
+
+    async def _read_sentences(self) -> None:
+        """Half a second's work, on a thread: after the first picture of the cluster, or with the first sentence."""
+        await self._clock.sleep(READ_AFTER_S)
+        await self._understands()
+
+    async def _understands(self) -> None:
+        """Return once the sentence files are read. Raises ``internal`` where one cannot be used."""
+        if self._reading is None:
+            self._reading = spawn(asyncio.to_thread(self.understanding.reload), name="assistant-read")
+        await asyncio.shield(self._reading)
 
     async def _sum_up_for_ever(self) -> None:
         while True:

@@ -41,19 +41,23 @@ class Looping(Protocol):
 
 
 class Thinker:
-    """``answer`` answers questions from state; ``models`` tells whether any model may be asked."""
+    """``answer`` answers questions from state; ``models`` tells whether any model may be asked; ``ready`` returns
+    once sentences can be understood."""
 
     def __init__(
         self, store: Store, clock: Clock, parser: Parser, orders: Orders, speaker: Speaker,
         answer: Callable[[Understood, Principal], Awaitable[Answer]], loop: Looping, models: Callable[[], bool],
+        ready: Callable[[], Awaitable[None]] | None = None,
     ) -> None:  # fmt: skip
         self._store, self._clock = store, clock
         self._parser, self._orders, self._speaker = parser, orders, speaker
-        self._answer, self._loop, self._models = answer, loop, models
+        self._answer, self._loop, self._models, self._ready = answer, loop, models, ready
 
     async def think(self, running: Running) -> tuple[Outcome, Asks | None]:
         """What comes of a turn, and what of it waits for a word."""
         said = await self._meant(running)
+        if self._ready is not None:
+            await self._ready()
         with running.trace.span("intent"):
             understood = self._parser.parse(said)
         to_model = running.backend in {"local", "cloud"}
