@@ -83,7 +83,7 @@ async def storage_usage(asked: Asked) -> Answer:
                 f"{size(free)} {'are' if free >= 2 else 'is'} left on {name}: it is {percent(part)} "
                 f"full, of {size(storage.total_bytes)}"
             ),
-            f"{percent(part)} full is {name}; {size(free)} of {size(storage.total_bytes)} are left",
+            f"{name}: {percent(part)} full, {size(free)} of {size(storage.total_bytes)} left",
         ),
         asides=("Room for a great many holiday pictures{sir}.",) if part < 0.3 and not ill else (),
     )

@@ -38,7 +38,8 @@ async def gather(bus: Bus, now: float, incident: Incident, known: Sequence[Incid
     began = incident.observed_at or incident.opened_at
     since, until = began - NEAR_S, (incident.closed_at or now) + NEAR_S
     events = await _events(bus, since, min(until, began + BEFORE_S), unread)
-    mine = [e for e in events if e.target == incident.target or (node and e.target == f"node:{node}")]
+    near = [e for e in events if e.target == incident.target or (node and e.target == f"node:{node}")]
+    mine = [e for e in near if e.kind != "incident.opened" or e.data.get("incident") != incident.id]
     tasks = [
         t
         for t in reversed(view.tasks)
