@@ -40,7 +40,7 @@ Summarise = Callable[[str], Awaitable[str | None]]
 
 async def cautious(text: str) -> int:
     """More than any model counts: for what is far from a limit, a tokenizer need not be asked."""
-    return guess_tokens(text) + sum(letter.isdigit() for letter in text) // 2
+    return guess_tokens(text) + sum(map(text.count, "0123456789")) // 2
 
 
 class Tokens:
