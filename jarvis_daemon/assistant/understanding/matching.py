@@ -212,8 +212,8 @@ def _add_lists(lists: dict[str, SlotList], template: _Template, line: Line, foun
 
 
 def _template(intent: Intent, say: Say) -> _Template:
-    chunks = _chunks(say.sentence.expression, intent.rules)
-    pieces = {piece for chunk in chunks for piece in pruning.words(chunk)}
+    own = chunks(say.sentence.expression, intent.rules)
+    pieces = {piece for chunk in own for piece in pruning.words(chunk)}
     for name in set(say.slots.values()):
         for said in intent.lists.get(name, ()):
             pieces.update(said.split())
@@ -237,14 +237,15 @@ def _texts(say: Say, rules: Rules) -> Iterator[str]:
             yield rules[name].text or ""
 
 
-def _chunks(expression: Expression, rules: Rules) -> Iterator[str]:
+def chunks(expression: Expression, rules: Rules) -> Iterator[str]:
+    """The pieces of text of a template."""
     if isinstance(expression, TextChunk):
         yield expression.text
     elif isinstance(expression, RuleReference):
-        yield from _chunks(rules[expression.rule_name].expression, rules)
+        yield from chunks(rules[expression.rule_name].expression, rules)
     elif isinstance(expression, Group):
         for item in expression.items:
-            yield from _chunks(item, rules)
+            yield from chunks(item, rules)
 
 
 def kinds(entries: Iterable[Entry]) -> set[str]:

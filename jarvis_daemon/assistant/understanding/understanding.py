@@ -24,7 +24,7 @@ from jarvis_daemon.assistant.understanding.reading import Reading, find, read
 from jarvis_daemon.assistant.understanding.sentences import Intent, load
 from jarvis_daemon.assistant.understanding.settling import WHAT, Settled, settle
 from jarvis_daemon.assistant.understanding.understood import Understood
-from jarvis_daemon.assistant.understanding.verbs import doing
+from jarvis_daemon.assistant.understanding.verbs import FORMS, doing
 from jarvis_daemon.bus import Bus
 from jarvis_daemon.protocol.text import clean
 from jarvis_daemon.store import Store
@@ -41,7 +41,8 @@ _ASKED_ORDER: Final = tuple(
                    "have you", "do you", "are you able to", "would it help to", "is it time to", "do i need to",
                    "should you", "must i", "what about", "how about")
 )  # fmt: skip
-_CONNECTED: Final = re.compile(r"\s*(?:[,;.]|\b(?:and|then|also|plus)\b)\s+", re.IGNORECASE)
+_MARKS: Final = ".,;:!?…"
+_CONNECTED: Final = re.compile(r"\s*(?:[,;.]|\b(?:and|then|also|plus|or)\b)\s+", re.IGNORECASE)
 MAX_NAMES: Final = 4
 _UNKNOWN_WORDS: Final = 3
 """A name of more words that nobody knows is taken for talk."""
@@ -149,13 +150,16 @@ class Understanding:
         return understood
 
     def _more(self, settled: Settled) -> bool:
-        """Whether what a free slot let in holds one more order or question of ours."""
+        """Whether what a free slot let in ends with one more order of ours, or holds one between commas."""
         for name, (of, _, said) in settled.hit.slots.items():
-            if of == "text" and name not in settled.hit.intent.unscreened:
-                pieces = _CONNECTED.split(said)
-                rests = (said[at.end() :] for at in _CONNECTED.finditer(said))
-                if any(self._plain(piece) is not None for piece in (*pieces[1:], *rests)):
-                    return True
+            if of != "text" or name in settled.hit.intent.unscreened:
+                continue
+            words = said.split()
+            rests = [
+                " ".join(words[at:]) for at, word in enumerate(words) if word.strip(_MARKS).casefold() in FORMS
+            ]
+            if any(self._plain(piece) is not None for piece in (*rests, *_CONNECTED.split(said)[1:])):
+                return True
         return False
 
     # --- what fits nothing -----------------------------------------------------------------------------------
