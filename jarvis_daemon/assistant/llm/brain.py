@@ -1,6 +1,6 @@
 """All models behind one stream: the router's choice, and the next one when it fails.
 
-    Began  [Text ToolUse …]  [Switched  Began …]  …  Done | Failed
+    [Switched]  Began  [Text ToolUse …]  [Switched  Began …]  …  Done | Failed
 
 An overflow goes to whoever asked, who can shorten; at its second in a turn it counts as a failure. A backend that
 failed in a turn is asked last in the rest of it. Each call stands in the ledger, which may refuse it beforehand.

@@ -136,7 +136,8 @@ class LocalModel:
                             if isinstance(event, Failed):
                                 return
                             if isinstance(event, Text) and circles.take(event.text):
-                                yield Failed("bad_reply", f"The {self.name} model turned in circles, and was stopped")
+                                what = "turned in circles, and was stopped"
+                                yield Failed("bad_reply", f"The {self.name} model {what}")
                                 return
                 for event in self._last(reply, parser):
                     yield event
