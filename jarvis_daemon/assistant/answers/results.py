@@ -6,7 +6,7 @@ again, and the answer is marked as the tool marks its result.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -43,16 +43,25 @@ class Result:
     target: str = ""
 
     def rows(self, name: str) -> list[Row]:
-        found = self.data.get(name)
-        return [row for row in found if isinstance(row, Mapping)] if isinstance(found, Sequence) else []
+        """Raises ``KeyError``, ``TypeError`` where there is no such list: what is missing is not none."""
+        return [row for row in self._list(name) if isinstance(row, Mapping)]
 
     def texts(self, name: str) -> list[str]:
-        found = self.data.get(name)
-        return [safe(one, TEXT_MAX) for one in found] if isinstance(found, list) else []
+        """Raises as ``rows``."""
+        return [safe(one, TEXT_MAX) for one in self._list(name)]
 
     def pairs(self, name: str) -> dict[str, str]:
-        found = self.data.get(name)
-        return {safe(k, 80): safe(v, TEXT_MAX) for k, v in found.items()} if isinstance(found, Mapping) else {}
+        """Raises as ``rows``."""
+        found = self.data[name]
+        if not isinstance(found, Mapping):
+            raise TypeError(name)
+        return {safe(k, 80): safe(v, TEXT_MAX) for k, v in found.items()}
+
+    def _list(self, name: str) -> list[Any]:
+        found = self.data[name]
+        if not isinstance(found, list):
+            raise TypeError(name)
+        return found
 
     def word(self, name: str, otherwise: str = "unknown") -> str:
         value = self.data.get(name)
@@ -89,6 +98,7 @@ def tell_result(outcome: ToolOutcome, view: View, args: Row) -> Answer:
         results_mind,
         results_nodes,
         results_rooms,
+        results_services,
     )
 
     result = Result(outcome.tool, outcome.result, args, view, outcome.target_name)

@@ -8,8 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from jarvis_daemon.incidents.lines import span
-from jarvis_daemon.protocol.text import clean
-from jarvis_daemon.redact import redact
+from jarvis_daemon.redact import safe_line
 
 LISTED_MAX: Final = 8
 DAY_S: Final = 86400.0
@@ -33,7 +32,7 @@ _SMALL: Final = (
 
 def safe(text: object, limit: int = 400) -> str:
     """Text from outside, on one line, without escapes and secrets."""
-    return redact(clean(str(text), limit=limit))
+    return safe_line(str(text), limit=limit)
 
 
 def size(amount: float | None) -> str:
