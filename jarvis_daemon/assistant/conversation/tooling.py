@@ -19,7 +19,7 @@ from jarvis_daemon.bus import Bus
 from jarvis_daemon.protocol.messages import Role, ToolOutcome
 from jarvis_daemon.protocol.state import Guest, Node, Storage
 from jarvis_daemon.protocol.text import clean, clean_block
-from jarvis_daemon.redact import redact, redact_tree
+from jarvis_daemon.redact import redact, redact_tree, safe_line
 from jarvis_daemon.tools.registry import Registry
 from jarvis_daemon.tools.spec import ToolSpec
 from jarvis_daemon.tools.tiers import Tier
@@ -54,6 +54,21 @@ def offered(registry: Registry, role: Role) -> list[ToolSpec]:
     return sorted(found, key=lambda spec: spec.name)
 
 
+def _known_words(spec: ToolSpec) -> tuple[ToolSpec, frozenset[str], frozenset[str], frozenset[str]]:
+    """Stems of a tool's name, of its description, and the acts it does; made once for as long as it is the same."""
+    known = _words.get(spec.name)
+    if known is None or known[0] is not spec:
+        stems = [
+            frozenset(word[:_STEM] for word in acts.words(text) if len(word) >= _STEM)
+            for text in (spec.name.replace("_", " "), spec.description)
+        ]
+        known = _words[spec.name] = (spec, stems[0], stems[1], frozenset(acts.of_tool(spec)))
+    return known
+
+
+_words: dict[str, tuple[ToolSpec, frozenset[str], frozenset[str], frozenset[str]]] = {}
+
+
 def choose(specs: Sequence[ToolSpec], question: str, most: int = FEW) -> list[ToolSpec]:
     """The few that fit the question's words best; those that tell of everything fill the rest."""
     asked = {word[:_STEM] for word in acts.words(question) if len(word) >= _STEM}
@@ -61,9 +76,8 @@ def choose(specs: Sequence[ToolSpec], question: str, most: int = FEW) -> list[To
     wanted = set(acts.ordered(tokens))
 
     def score(spec: ToolSpec) -> float:
-        own = {word[:_STEM] for word in acts.words(spec.name.replace("_", " ")) if len(word) >= _STEM}
-        told = {word[:_STEM] for word in acts.words(spec.description) if len(word) >= _STEM}
-        fits = 3.0 * len(asked & own) + len(asked & told) + (4.0 if wanted & acts.of_tool(spec) else 0.0)
+        _, own, about, does = _known_words(spec)
+        fits = 3.0 * len(asked & own) + len(asked & about) + (4.0 if wanted & does else 0.0)
         return fits + (0.5 if spec.name in _ALWAYS else 0.0) - (0.25 if spec.writes else 0.0)
 
     best = sorted(specs, key=lambda spec: (-score(spec), spec.name))[:most]
@@ -76,7 +90,7 @@ def define(spec: ToolSpec, names: Mapping[str, Sequence[str]] | None = None) -> 
     if known is None or known[0] is not spec:
         schema = _slim(spec.input_schema(), {}, 0)
         schema.pop("description", None)
-        about = clean(redact(spec.description), limit=TEXT_MAX) + _TELL.get(spec.base_tier, "")
+        about = safe_line(spec.description, limit=TEXT_MAX) + _TELL.get(spec.base_tier, "")
         known = _defined[spec.name] = (spec, ToolDef(spec.name, about, schema))
     return known[1] if not names else replace(known[1], schema=_listing(known[1].schema, names))
 
@@ -125,7 +139,7 @@ def _slim(schema: Any, defs: Mapping[str, Any], depth: int) -> dict[str, Any]:
             return slim[0] if len(slim) == 1 else {word: slim}
     found = {key: value for key, value in schema.items() if key in _KEEP}
     if isinstance(found.get("description"), str):
-        found["description"] = clean(redact(found["description"]), limit=TEXT_MAX)
+        found["description"] = safe_line(found["description"], limit=TEXT_MAX)
     if isinstance(schema.get("properties"), Mapping):
         found["properties"] = {
             clean(str(key), limit=80): _slim(value, defs, depth + 1) for key, value in schema["properties"].items()
@@ -142,14 +156,14 @@ def told(outcome: ToolOutcome, spec: ToolSpec | None, args: Mapping[str, Any], t
     """An outcome for a model, within about ``tokens``: what became of it in a sentence, then what it answers."""
     head = {"outcome": outcome.outcome, "target": outcome.target_name} if outcome.outcome != "done" else {}
     lines = [" ".join(f"{key}: {clean(value)}" for key, value in head.items() if value)]
-    lines += [clean(text, limit=600) for text in (outcome.text, outcome.why) if text]
+    lines += [safe_line(text, limit=600) for text in (outcome.text, outcome.why) if text]
     if outcome.outcome == "awaiting":
         lines.append(
             f"Nothing was done yet. It waits for the operator's approval {outcome.approval_id}, given elsewhere; "
             "say so. Do not call it again."
         )
     elif outcome.next and outcome.outcome not in {"done", "verified"}:
-        lines.append(clean(outcome.next, limit=300))
+        lines.append(safe_line(outcome.next, limit=300))
     text = "\n".join(redact(line) for line in lines if line)
     result = _pruned(redact_tree(outcome.result))
     if not result:
@@ -235,7 +249,7 @@ def _call(spec: ToolSpec | None, args: Mapping[str, Any]) -> str:
     if spec is None:
         return "another call"
     has = spec.input_schema().get("properties", {})
-    hints = [f"{key}={clean(str(value), limit=40)}" for key, value in args.items() if key in has]
+    hints = [f"{key}={safe_line(str(value), limit=40)}" for key, value in args.items() if key in has]
     hints += [f"{key}=…" for key in _NARROW if key in has and key not in args]
     return f"{spec.name}({', '.join(hints)})"
 
