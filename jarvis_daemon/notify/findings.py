@@ -25,7 +25,7 @@ from jarvis_daemon.protocol.state import (
     Task,
 )
 from jarvis_daemon.protocol.text import clean
-from jarvis_daemon.redact import redact
+from jarvis_daemon.redact import safe_line
 from jarvis_daemon.store import Store
 from jarvis_daemon.store.database import Database
 from jarvis_daemon.store.feed import read_events
@@ -165,12 +165,12 @@ def _blind(bus: Bus) -> str:
     topic = bus.state("cluster")
     problem = next((c.problem for c in topic.all("clusters", Cluster).values() if c.problem), None)
     if problem is not None:
-        return redact(clean(problem)).rstrip(".")
+        return safe_line(problem).rstrip(".")
     rounds = [source for source in topic.all("sources", Source).values() if source.what == "resources"]
     if not rounds:
         return "it has not been asked yet"
     stale = next((source for source in rounds if source.freshness != "fresh"), None)
-    return "" if stale is None else redact(clean(stale.error or "its last answer is old")).rstrip(".")
+    return "" if stale is None else safe_line(stale.error or "its last answer is old").rstrip(".")
 
 
 def _standing(bus: Bus) -> str:

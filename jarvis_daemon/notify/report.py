@@ -14,7 +14,7 @@ from jarvis_daemon.notify.wording import Words, fold
 from jarvis_daemon.protocol.messages import DailyReportResult
 from jarvis_daemon.protocol.state import Approval, Autonomy, FeedEvent, Incident, KillSwitchState, Task
 from jarvis_daemon.protocol.text import clean
-from jarvis_daemon.redact import redact
+from jarvis_daemon.redact import safe_line
 
 LISTED_MAX: Final = 20
 GROWTH_TOLD: Final = 0.005
@@ -285,4 +285,4 @@ def _in_words(n: int, noun: str) -> str:
 
 
 def _safe(text: str) -> str:
-    return redact(clean(text, limit=600)).rstrip(".")
+    return safe_line(text, limit=600).rstrip(".")

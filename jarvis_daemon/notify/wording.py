@@ -17,7 +17,7 @@ from jarvis_daemon.notify.outbox import Row
 from jarvis_daemon.notify.routes import ESCALATED, LOOK_BACK, RANK
 from jarvis_daemon.protocol.state import FeedEvent
 from jarvis_daemon.protocol.text import clean, clean_block
-from jarvis_daemon.redact import redact
+from jarvis_daemon.redact import safe_line
 from jarvis_daemon.store.database import Database
 
 SUBJECT_MAX: Final = 120
@@ -58,7 +58,7 @@ class Words:
     def subject(self, text: str) -> str:
         """One line behind the name of the house."""
         house = f"{self.cluster}, SIMULATED" if self.simulated else self.cluster
-        return f"[Jarvis {clean(house, limit=60)}] {clean(redact(text), limit=SUBJECT_MAX)}"
+        return f"[Jarvis {clean(house, limit=60)}] {safe_line(text, limit=SUBJECT_MAX)}"
 
     def message(self, db: Database, event: FeedEvent) -> tuple[str, str]:
         """Subject and body of what a feed event tells. Read in the caller's transaction."""
@@ -67,7 +67,7 @@ class Words:
         title = kept.incident.title if kept is not None else ""
         facts = [("When", stamp(event.at)), ("Severity", event.severity)]
         if event.target:
-            facts.append(("Target", clean(event.target, limit=200)))
+            facts.append(("Target", safe_line(event.target, limit=200)))
         if event.data.get("runbook"):
             facts.append(("Runbook", clean(str(event.data["runbook"]), limit=80)))
         if number:
@@ -216,7 +216,7 @@ def _counts(lot: Sequence[Row]) -> list[tuple[str, int]]:
 
 
 def _safe(text: str) -> str:
-    return redact(clean(text, limit=4000))
+    return safe_line(text, limit=4000)
 
 
 def fold(text: str, first: str = "", rest: str = "") -> str:

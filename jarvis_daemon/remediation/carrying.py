@@ -17,7 +17,7 @@ from jarvis_daemon.protocol import messages as m
 from jarvis_daemon.protocol.errors import JarvisError
 from jarvis_daemon.protocol.state import Check, RepairStatus, RepairStep
 from jarvis_daemon.protocol.text import clean
-from jarvis_daemon.redact import redact, redact_tree
+from jarvis_daemon.redact import redact_tree, safe_line
 from jarvis_daemon.remediation import plan, telling
 from jarvis_daemon.remediation.decision import ALONE, judge
 from jarvis_daemon.remediation.facts import Case, Opinion, SecondLook
@@ -267,7 +267,7 @@ class Carrier:
     def _note(self, told: RepairStep, outcome: m.ToolOutcome) -> None:
         told.outcome, told.call_id, told.ended_at = outcome.outcome, outcome.call_id, self._clock.now()
         if outcome.outcome not in {"done", "verified"} and outcome.text:
-            told.text = clean(redact(outcome.text), limit=400)
+            told.text = safe_line(outcome.text)
         if outcome.outcome == "done":
             told.result = _cut(redact_tree(outcome.result))  # journals and logs: what they hold is kept for weeks
 
@@ -281,7 +281,7 @@ class Carrier:
 
     async def _end(self, run: Run, status: RepairStatus, text: str) -> None:
         story = run.story
-        story.status, story.text = status, clean(redact(text), limit=2000)
+        story.status, story.text = status, safe_line(text, limit=2000)
         if status not in {"holding", "recommended"}:
             story.ended_at = self._clock.now()
         await self._engine.ended(run)

@@ -9,7 +9,7 @@ from jarvis_daemon.bus import Feed
 from jarvis_daemon.bus.feed import FeedSeverity
 from jarvis_daemon.protocol.state import FeedEvent, Repair
 from jarvis_daemon.protocol.text import clean
-from jarvis_daemon.redact import redact
+from jarvis_daemon.redact import safe_line
 from jarvis_daemon.remediation.words import story
 
 SEVERITIES: Final[dict[str, FeedSeverity]] = {
@@ -29,7 +29,7 @@ def line(feed: Feed, repair: Repair, *, severity: FeedSeverity | None = None) ->
     kind = "repair.begun" if repair.status == "acting" else f"repair.{repair.status}"
     text = repair.text if begun else story(repair)
     return feed.make(
-        kind, clean(redact(text), limit=LINE_MAX), severity=severity or SEVERITIES.get(repair.status, "info"),
+        kind, safe_line(text, limit=LINE_MAX), severity=severity or SEVERITIES.get(repair.status, "info"),
         target=repair.target or None,
         data={
             "repair": repair.id, "incident": repair.incident, "condition": repair.condition,

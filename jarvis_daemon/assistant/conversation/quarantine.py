@@ -22,7 +22,7 @@ from jarvis_daemon.assistant.llm.contract import (
     guess_tokens,
 )  # fmt: skip
 from jarvis_daemon.protocol.text import clean_block
-from jarvis_daemon.redact import redact
+from jarvis_daemon.redact import redact, safe_block
 
 MAX_IN: Final = 16_000
 """Characters; of a longer text its beginning and its end."""
@@ -64,7 +64,7 @@ class Quarantine:
                     return None
                 elif isinstance(event, Done):
                     break
-        found = redact(clean_block("".join(said), limit=MAX_OUT)).strip()
+        found = safe_block("".join(said), limit=MAX_OUT).strip()
         return found or None
 
 

@@ -37,8 +37,7 @@ from jarvis_daemon.clock import Clock
 from jarvis_daemon.notify.loopback import is_loopback
 from jarvis_daemon.protocol.errors import JarvisError
 from jarvis_daemon.protocol.locate import Places
-from jarvis_daemon.protocol.text import clean
-from jarvis_daemon.redact import redact
+from jarvis_daemon.redact import safe_line
 from jarvis_daemon.settings.assistant import CloudModelSettings
 from jarvis_daemon.settings.secret import secret
 from jarvis_daemon.supervisor import Asking, Lost, Supervisor, WorkerSpec
@@ -149,7 +148,7 @@ class CloudModel:
             yield Failed("timeout", f"{self._who} {what} within {seconds:g} s")
         except Lost as lost:
             why: Why = "cut" if lost.sent else "unreachable"
-            yield Failed(why, f"{self._who} {_SAYS[why]}: {clean(lost.why, limit=200)}")
+            yield Failed(why, f"{self._who} {_SAYS[why]}: {safe_line(lost.why, limit=200)}")
         except JarvisError as error:
             yield Failed("auth", error.sentence())
 
@@ -175,7 +174,7 @@ class CloudModel:
 
     def _failed(self, told: dict[str, Any]) -> Failed:
         why: Why = told["why"] if told.get("why") in get_args(Why) else "bad_reply"
-        said = clean(redact(str(told.get("text") or "")), limit=200).rstrip(".")
+        said = safe_line(str(told.get("text") or ""), limit=200).rstrip(".")
         text = f"{self._who} {_SAYS.get(why, 'failed')}" + (f": {said}" if said else "")
         if why == "auth" and not said:
             text += "; put a new one where the old one lies (assistant.cloud.key_file)"

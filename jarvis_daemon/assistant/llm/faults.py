@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from jarvis_daemon.assistant.llm.contract import Failed, Why
-from jarvis_daemon.protocol.text import clean
-from jarvis_daemon.redact import redact
+from jarvis_daemon.redact import safe_line
 
 RETRY_MAX_S: Final = 3600.0
 _OVERFLOW: Final = re.compile(
@@ -50,7 +49,7 @@ def of_error(
     if status is None:
         status = _int(error.get("code")) or 500
     why = _why(status, f"{kind} {text}")
-    said = clean(redact(text), limit=200).rstrip(".")
+    said = safe_line(text, limit=200).rstrip(".")
     if _LOADING.search(text):
         sentence = f"{who} is still loading its model"
     else:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from typing import Final, Literal
 
-from jarvis_daemon.protocol.text import clean
+from jarvis_daemon.redact import safe_line
 
 TEXT_MAX: Final = 600
 """Characters of one memory."""
@@ -52,7 +52,7 @@ _PATTERNS: Final[tuple[tuple[re.Pattern[str], str], ...]] = tuple(
 
 def tidy(text: str, redact: Redact, *, limit: int = TEXT_MAX) -> str:
     """One line without controls, without secrets, at most ``limit`` characters."""
-    whole = " ".join(redact(clean(text, limit=_READ_MAX)).split())
+    whole = " ".join(safe_line(text, limit=_READ_MAX).split())
     return whole if len(whole) <= limit else whole[: limit - 1].rstrip() + "…"
 
 
