@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterable
 from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar
@@ -36,8 +35,6 @@ from jarvis_daemon.protocol.spawn import spawn
 from jarvis_daemon.protocol.version import VERSION
 
 SEED_EVERY_S = 3600.0
-SECOND_S = 10.0
-"""Longest wait for a second session."""
 
 
 Connect = Callable[[Callable[[str], None]], Link]
@@ -88,7 +85,7 @@ class HudApp(App[int]):
         self.cost = cost or Cost()
         super().__init__(ansi_color=True if self.options.depth in {"16", "none"} else None)
         self.driver_class = counting(self.driver_class, self.cost)
-        self._connect = connect
+        self.connect = connect
         self.link = connect(self.on_link_change)
         self.model = Model(self.link, ascii_only=self.options.ascii_only, simulated=self.options.simulated)
         self.hands = Hands(self)
@@ -134,19 +131,6 @@ class HudApp(App[int]):
         if not self._drawing_due:
             self._drawing_due = True
             self.call_later(self._draw_pending)
-
-    @asynccontextmanager
-    async def another(self) -> AsyncIterator[Link]:
-        """A second session, for one call. Raises ``daemon_unreachable``."""
-        link = self._connect(lambda topic: None)
-        link.topics = []
-        running = spawn(link.run(), name="hud-second-link")
-        try:
-            if not await link.wait_for(lambda found: found.status == "up", SECOND_S):
-                raise link.error or JarvisError("daemon_unreachable", "The daemon does not answer")
-            yield link
-        finally:
-            running.cancel()
 
     def _draw_pending(self) -> None:
         self._drawing_due = False

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from jarvis_cli.hud.order import Order
 from jarvis_cli.hud.panels.card import who
+from jarvis_cli.hud.second import second
 from jarvis_cli.hud.states import Entity
 from jarvis_cli.hud.verbs import VERBS, Verb, Wish, kind_of, offered, tool_of, wish
 from jarvis_daemon.protocol.errors import JarvisError
@@ -195,7 +196,7 @@ class Hands:
         except JarvisError as error:
             if error.code != "forbidden" or "session that asked" not in error.what:
                 raise
-        async with self.app.another() as link:
+        async with second(self.app.connect) as link:
             return await link.call("approval.answer", params, timeout_s=ANSWER_TIMEOUT_S)
 
     def watch(self) -> None:
