@@ -5,7 +5,7 @@ A word that is set goes before the same one of the settings; a real name goes be
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from jarvis_daemon.assistant.understanding.names import Names
@@ -40,7 +40,7 @@ def unfit(word: str) -> str:
 class Aliases:
     """``start`` before anything is set."""
 
-    def __init__(self, settings: Mapping[str, str], names: Names) -> None:
+    def __init__(self, settings: Mapping[str, str], names: Callable[[], Names]) -> None:
         self._settings = {word: target for given, target in settings.items() if not unfit(word := normal(given))}
         self._names = names
         self._set: dict[str, str] = {}
@@ -64,16 +64,16 @@ class Aliases:
 
     def check(self, word: str, target: str) -> str:
         """The entity id that ``target`` (an id or a name) means. Raises ``invalid_params``, ``not_found``."""
-        said = normal(word)
+        said, names = normal(word), self._names()
         if why := unfit(said):
             raise JarvisError("invalid_params", f"{said or 'That'} cannot be a name for something", why=why)
-        if self._names.is_name(said):
+        if names.is_name(said):
             raise JarvisError("refused", f"{said} is the name of something already", next="Choose another word.")
         if said not in self._set and len(self._set) >= MAX:
             raise JarvisError("refused", f"There are {MAX} names already", next="Forget one first.")
-        called = self._names.get(" ".join(target.casefold().split()))
+        called = names.get(" ".join(target.casefold().split()))
         found = {entry.id for entry in called if entry.list in THINGS}
-        found |= {target} if self._names.has_id(target) else set()
+        found |= {target} if names.has_id(target) else set()
         if not found:
             raise JarvisError("not_found", f"There is nothing called {clean(target, limit=80)}")
         if len(found) > 1:
@@ -111,4 +111,4 @@ class Aliases:
         return self._store
 
     def _enter(self) -> None:
-        self._names.alias(self.all())
+        self._names().alias(self.all())

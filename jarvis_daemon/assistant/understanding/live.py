@@ -1,11 +1,14 @@
-"""The index of names follows the topics of the bus, entity by entity."""
+"""The index of names follows the topics of the bus, entity by entity.
+
+What changed is noted at once and entered before the next sentence: to who says nothing it costs nothing.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
-from jarvis_daemon.assistant.understanding.names import Entry, Names, phrases, vmid_phrases
+from jarvis_daemon.assistant.understanding.names import Entry, Names, phrases
 from jarvis_daemon.bus import Bus
 from jarvis_daemon.bus.state import StateDelta
 from jarvis_daemon.protocol.state import Guest, Incident, Node, Silence, Storage
@@ -35,7 +38,8 @@ class Live:
         self, bus: Bus, *, services: Mapping[str, Sequence[str]],
         docker: Callable[[], Iterable[tuple[str, str]]], runbooks: Callable[[], Mapping[str, str]],
     ) -> None:  # fmt: skip
-        self.names = Names()
+        self._names = Names()
+        self._noted: dict[tuple[str, str], None] = {}
         self._bus, self._docker, self._runbooks = bus, docker, runbooks
         self._docker_known: tuple[tuple[str, str], ...] = ()
         self._runbooks_known: dict[str, str] = {}
@@ -43,8 +47,7 @@ class Live:
         for topic in ("cluster", "incidents", "presence"):
             state = bus.state(topic)
             for collection, entities in state.plain.items():
-                for entity_id in entities:
-                    self._changed(collection, entity_id, None)
+                self._noted.update(((collection, entity_id), None) for entity_id in entities)
             self._ends.append(state.listen(self._hear))
         for node, units in services.items():
             for unit in units:
@@ -55,12 +58,21 @@ class Live:
         while self._ends:
             self._ends.pop()()
 
-    def refresh(self) -> None:
-        """What is no state of the bus: asked before each sentence, entered only when it changed."""
+    @property
+    def names(self) -> Names:
+        """As everything is now."""
+        for collection, entity_id in self._noted:
+            self._changed(collection, entity_id)
+        self._noted.clear()
+        self._ask()
+        return self._names
+
+    def _ask(self) -> None:
+        """What is no state of the bus: entered only when it changed."""
         docker = tuple(self._docker())
         if docker != self._docker_known:
             for gone in set(self._docker_known) - set(docker):
-                self.names.drop("docker", f"docker:{gone[0]}/{gone[1]}")
+                self._names.drop("docker", f"docker:{gone[0]}/{gone[1]}")
             for host, name in docker:
                 self._put_on_node("docker", f"docker:{host}/{name}", name, "name", host)
             self._docker_known = docker
@@ -72,28 +84,29 @@ class Live:
 
     def _enter(self, of: str, now: Iterable[str], before: Iterable[str]) -> None:
         for gone in set(before) - set(now):
-            self.names.drop(of, gone)
+            self._names.drop(of, gone)
         for name in set(now):
-            self.names.put(Entry(of, name, name, {"name": name}), phrases(name))
+            self._names.put(Entry(of, name, name, {"name": name}), phrases(name))
 
     def _hear(self, delta: StateDelta) -> None:
         for path in delta.delete:
             collection, _, entity_id = path.partition("/")
             if collection in _LISTS:
-                self.names.drop(_LISTS[collection], entity_id)
+                self._noted[collection, entity_id] = None
         for path, fields in delta.set.items():
             collection, _, entity_id = path.partition("/")
             if collection in _LISTS and not _NAMING[collection].isdisjoint(fields):
-                self._changed(collection, entity_id, delta.topic)
+                self._noted[collection, entity_id] = None
 
-    def _changed(self, collection: str, entity_id: str, topic: str | None) -> None:
+    def _changed(self, collection: str, entity_id: str) -> None:
+        self._names.drop(_LISTS[collection], entity_id)
         if collection == "guests":
             self._guest(entity_id)
         elif collection == "nodes":
             node = self._bus.state("cluster").get("nodes", entity_id, Node)
             if node is not None:
                 entry = Entry("node", entity_id, node.name, {"name": node.name, "id": entity_id})
-                self.names.put(entry, phrases(node.name, "node"), shown=node.name)
+                self._names.put(entry, phrases(node.name, "node"), shown=node.name)
         elif collection == "storages":
             storage = self._bus.state("cluster").get("storages", entity_id, Storage)
             if storage is not None:
@@ -104,11 +117,16 @@ class Live:
             silence = self._bus.state("incidents").get("silences", entity_id, Silence)
             if silence is not None:
                 entry = Entry("silence", entity_id, f"silence {entity_id}", {"number": entity_id})
-                self.names.put(entry, self._name_phrases(silence.target))
+                self._names.put(entry, self._name_phrases(silence.target))
         elif collection == "people":
-            name = clean(str(self._bus.state("presence").plain["people"][entity_id].get("name", "")), limit=80)
-            entry = Entry("person", entity_id, name, {"name": name, "id": entity_id})
-            self.names.put(entry, phrases(name), shown=name)
+            self._person(entity_id)
+
+    def _person(self, entity_id: str) -> None:
+        person = self._bus.state("presence").plain["people"].get(entity_id)
+        if person is None:
+            return
+        name = clean(str(person.get("name", "")), limit=80)
+        self._names.put(Entry("person", entity_id, name, {"name": name, "id": entity_id}), phrases(name), shown=name)
 
     def _guest(self, entity_id: str) -> None:
         guest = self._bus.state("cluster").get("guests", entity_id, Guest)
@@ -121,15 +139,14 @@ class Live:
         }  # fmt: skip
         entry = Entry("guest", entity_id, f"{guest.vmid}, a {what} on {guest.node}", parts)
         named = phrases(name)
-        self.names.put(entry, [*named, *vmid_phrases(guest.vmid)], shown=name if named else "")
+        self._names.put(entry, [*named, str(guest.vmid)], shown=name if named else "")
 
     def _incident(self, entity_id: str) -> None:
         incident = self._bus.state("incidents").get("incidents", entity_id, Incident)
         if incident is None or incident.status != "open":
-            self.names.drop("incident", entity_id)
             return
         entry = Entry("incident", entity_id, f"incident {entity_id}", {"number": entity_id})
-        self.names.put(entry, self._name_phrases(incident.target))
+        self._names.put(entry, self._name_phrases(incident.target))
 
     def _name_phrases(self, target: str) -> list[str]:
         """By which an incident or a silence is found: the name of what it is about."""
@@ -147,7 +164,7 @@ class Live:
         said = phrases(name, of)
         said += [f"{one} {word}" for one in said for word in _AFTER.get(of, ())]
         entry = Entry(of, entity_id, label, {part: name, "id": entity_id, "node": node})
-        self.names.put(entry, [*said, *(_on(said, node) if node else ())], shown=name)
+        self._names.put(entry, [*said, *(_on(said, node) if node else ())], shown=name)
 
 
 def _on(said: Iterable[str], node: str) -> list[str]:

@@ -1,9 +1,9 @@
 """What may be named: an index from what people say to what there is, kept as the inventory changes.
 
 Each entry is found by several phrases: ``home-assistant`` by "home assistant" too, ``agent1`` by "agent 1" and
-"agent one", guest 104 by "104" and "vm 104". A phrase is looked up, never searched for: a name cannot match more
-than itself. A guest whose name is a word of the language of orders ("all", "the", "not") is found by its vmid only,
-a node of such a name by "node all".
+"agent one", guest 104 by "104" ("vm 104" is a matter of ``reading``). A phrase is looked up, never searched for: a
+name cannot match more than itself. A guest whose name is a word of the language of orders ("all", "the", "not") is
+found by its vmid only, a node of such a name by "node all".
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ _WORD_NUMBER: Final = re.compile(r"(?<=[a-z])(?=[0-9])|(?<=[0-9])(?=[a-z])")
 _OF_KIND: Final[dict[str, tuple[str, ...]]] = {
     "node": ("node", "host"), "storage": ("storage",), "service": ("service",), "docker": ("container", "docker"),
 }  # fmt: skip
-_BEFORE_VMID: Final = ("vm", "ct", "lxc", "container", "guest", "vmid", "id", "number", "machine")
+BEFORE_VMID: Final = ("vm", "ct", "lxc", "container", "guest", "vmid", "id", "number", "machine")
+"""What people say before a vmid; "vm 104" is no phrase of its own, else a thousand guests had ten thousand."""
 
 
 @dataclass(frozen=True)
@@ -52,10 +53,6 @@ def phrases(name: str, kind: str = "") -> list[str]:
             else:
                 found[phrase] = None
     return list(found)
-
-
-def vmid_phrases(vmid: int) -> list[str]:
-    return [str(vmid), f"#{vmid}", *(f"{word} {vmid}" for word in _BEFORE_VMID)]
 
 
 class Names:
@@ -114,7 +111,10 @@ class Names:
             return ()
         if by_id := tuple(entry for (_, entry_id), entry in self._entries.items() if entry_id == target):
             return by_id
-        return tuple(self._by_phrase.get(" ".join(target.casefold().split()), {}).values())
+        words = target.casefold().split()
+        if len(words) == 2 and words[0] in BEFORE_VMID and words[1].isdigit():
+            words = words[1:]
+        return tuple(self._by_phrase.get(" ".join(words), {}).values())
 
     def is_name(self, phrase: str) -> bool:
         """Whether something is called so by its own name."""

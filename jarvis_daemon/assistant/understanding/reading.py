@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from jarvis_daemon.assistant.understanding.matching import Found, Line
-from jarvis_daemon.assistant.understanding.names import Entry, Names
+from jarvis_daemon.assistant.understanding.names import BEFORE_VMID, Entry, Names
 from jarvis_daemon.assistant.understanding.pruning import SHORTENED
 from jarvis_daemon.assistant.understanding.values import spans
 from jarvis_daemon.protocol.text import clean
@@ -99,9 +99,8 @@ def _number(line: Line, found: Found, names: Names, first: int, end: int, value:
     said = line.part(first, end).casefold()
     guests = tuple(entry for entry in names.get(str(value)) if entry.list == "guest")
     found.add_entries(said, guests, first, end)
-    if first and end - first >= 1 and line.tokens[first] != str(value):
-        before = line.tokens[first - 1]
-        _add_entries(line, found, first - 1, end, names.get(f"{before} {value}"))
+    if first and line.tokens[first - 1] in BEFORE_VMID:
+        _add_entries(line, found, first - 1, end, guests)
     for of in ("incident", "silence"):
         found.add_entries(said, [Entry(of, str(value), f"{of} {value}", {"number": str(value)})], first, end)
 

@@ -75,7 +75,7 @@ class Understanding:
     ) -> None:  # fmt: skip
         self._registry, self._answers, self._now = registry, answers, now
         self._live = Live(bus, services=services or {}, docker=docker, runbooks=runbooks)
-        self.aliases = Aliases(aliases or {}, self._live.names)
+        self.aliases = Aliases(aliases or {}, lambda: self._live.names)
         self._read: _Read | None = None
 
     def reload(self) -> None:
@@ -107,7 +107,6 @@ class Understanding:
         reading = read(text)
         if reading is None:
             return Understood("unknown")
-        self._live.refresh()
         settled = self._settle(reading)
         if isinstance(settled, Understood):
             return settled
