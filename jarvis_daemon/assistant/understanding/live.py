@@ -126,7 +126,9 @@ class Live:
         if person is None:
             return
         name = clean(str(person.get("name", "")), limit=80)
-        self._names.put(Entry("person", entity_id, name, {"name": name, "id": entity_id}), phrases(name), shown=name)
+        self._names.put(
+            Entry("person", entity_id, name, {"name": name, "id": entity_id}), phrases(name), shown=name
+        )
 
     def _guest(self, entity_id: str) -> None:
         guest = self._bus.state("cluster").get("guests", entity_id, Guest)
