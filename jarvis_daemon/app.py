@@ -128,6 +128,7 @@ class Daemon:
             settings, places, bus, store, feed, clock, tools,
             Names(cluster.containers, lambda: {n: k.runbook.condition for n, k in watchman.shelf.kept.items()}),
         )  # fmt: skip
+        telling.tell = assistant.explainer.tell
         bus.offer("daemon.stop", self._on_stop, roles={"operator"})
 
         await feed.start()

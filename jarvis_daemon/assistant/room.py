@@ -45,6 +45,8 @@ IDLE_S: Final = 1800.0
 """A conversation in which nothing was said for so long is over, and is summed up."""
 LOOK_S: Final = 60.0
 READ_AFTER_S: Final = 3.0
+SEE_S: Final = 5.0
+"""How long the first question waits for the first picture of the cluster."""
 SUMMED_KEY: Final = "chat:summed"
 
 
@@ -165,10 +167,16 @@ class AssistantRoom:
         await self._understands()
 
     async def _understands(self) -> None:
-        """Return once the sentence files are read. Raises ``internal`` where one cannot be used."""
+        """Return once the sentence files are read and there is a first picture, waited for a few seconds."""
         if self._reading is None:
-            self._reading = spawn(asyncio.to_thread(self.understanding.reload), name="assistant-read")
+            self._reading = spawn(self._read_and_see(), name="assistant-read")
         await asyncio.shield(self._reading)
+
+    async def _read_and_see(self) -> None:
+        await asyncio.to_thread(self.understanding.reload)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SEE_S):
+                await self.bus.state("cluster").settled.wait()
 
     async def _sum_up_for_ever(self) -> None:
         while True:

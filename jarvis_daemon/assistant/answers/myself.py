@@ -296,13 +296,13 @@ async def remembers(asked: Asked) -> Answer:
         )
     first = memories[0]
     return Answer(
-        f"{capital(moment(asked.now, first.created_at))}: {safe(first.text, 600)}",
-        tuple(f"{capital(moment(asked.now, m.created_at))}: {safe(m.text, 600)}" for m in memories[1:]),
+        f"{capital(moment(asked.now, first.happened_at))}: {safe(first.text, 600)}",
+        tuple(f"{capital(moment(asked.now, m.happened_at))}: {safe(m.text, 600)}" for m in memories[1:]),
         {"memories": len(memories)},
         tainted=any(m.trust == "tainted" for m in memories),
         grave=first.kind == "incident",
         ways=(
-            f"I remember, from {moment(asked.now, first.created_at).removeprefix('at ').removeprefix('on ')}: "
+            f"I remember, from {moment(asked.now, first.happened_at).removeprefix('at ').removeprefix('on ')}: "
             f"{safe(first.text, 600)}",
         ),
     )

@@ -43,7 +43,7 @@ def memories(result: Result) -> Answer:
 
 
 def _when(result: Result, row: Row) -> str:
-    return capital(moment(result.view.now, float(row["created_at"])))
+    return capital(moment(result.view.now, float(row["happened_at"])))
 
 
 def _source(row: Row) -> str:

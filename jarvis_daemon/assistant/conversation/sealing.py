@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Final
 
 from jarvis_daemon.assistant.conversation.tooling import FEW
@@ -38,11 +39,17 @@ LEVELS: Final = (
 )  # fmt: skip
 
 
+@lru_cache(32)
+def _unchanging(text: str) -> str:
+    """What every request begins with is looked through once."""
+    return redact(text)
+
+
 def sealed(messages: Sequence[Message], *, tools: Sequence[ToolDef] = (), max_tokens: int = REPLY) -> Request:
     """A request without secrets: the one way by which a turn's words go to a model."""
     clean = tuple(
         replace(
-            message, text=redact(message.text),
+            message, text=_unchanging(message.text) if message.keep else redact(message.text),
             calls=tuple(
                 replace(use, args=redact_tree(dict(use.args)), broken=redact(use.broken)) for use in message.calls
             ),

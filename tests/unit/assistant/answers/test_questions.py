@@ -427,7 +427,7 @@ async def test_money_models_and_memory(salon: Salon) -> None:
         ModelInfo(name="local", model="qwen", enabled=True, healthy=False, why=("it does not "
 "answer")), ModelInfo(name="cloud"),
     ]))  # fmt: skip
-    items = [MemoryItem(id=1, text="the NAS has 4 disks", trust="tainted", created_at=NOW - 2 * DAY)]
+    items = [MemoryItem(id=1, text="the NAS has 4 disks", trust="tainted", happened_at=NOW - 2 * DAY)]
     salon.bus.offer("memory.search", lambda p, w: MemoryListResult(memories=items if p.query == "the NAS" else []))
     assert (await salon.ask("cost")).text == "$0.12 today and $3.40 this month"
     assert (await salon.ask("models")).text == (

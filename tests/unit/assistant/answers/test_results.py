@@ -87,7 +87,7 @@ def test_a_log_s_last_line_and_memories() -> None:
             "id": 1,
             "text": "the NAS has 4 disks",
             "trust": "operator",
-            "created_at": NOW - HOUR,
+            "happened_at": NOW - HOUR,
             "superseded_by": None,
         }
     ]
