@@ -15,7 +15,7 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol, cast
 
-from jarvis_daemon.assistant.conversation import acts
+from jarvis_daemon.assistant.conversation import acts, balance
 from jarvis_daemon.assistant.conversation.calling import BAD_MAX, Calling, named
 from jarvis_daemon.assistant.conversation.claims import Claims, Piece
 from jarvis_daemon.assistant.conversation.context import Context
@@ -147,6 +147,9 @@ class _Run:
         self.claims = Claims(
             self.calling.calls, set(ordered), self._known_names(), question=asks(turn.asked)
         )  # fmt: skip
+        self.ordered = balance.acts_ordered(turn)
+        self.tried = False
+        """A call that writes was proposed."""
         self.messages: list[Message] = []
         """Of this turn, behind the person's own."""
         self.backend = ""
@@ -196,6 +199,7 @@ class _Run:
 
     async def _calls(self, said: _Said) -> None:
         uses = named(said.uses, self.ids)
+        self.tried = self.tried or any(use.name in self.specs and self.specs[use.name].writes for use in uses)
         results = await self.calling.run(uses)
         await self._tell(self.claims.settle())
         text = self.claims.stands[said.from_char :].strip()
@@ -211,7 +215,8 @@ class _Run:
             await self._note("The answer reached its greatest length.")
         if self.claims.caught:
             await self._note("A claim of the model was withheld: no call bears it out.")
-        self.messages.append(Message("assistant", text))
+        await self._balance()
+        self.messages.append(Message("assistant", self.claims.stands[said.from_char :].strip()))
         with self.turn.trace.span("window"):
             await self._fold(backend)
 
@@ -266,12 +271,21 @@ class _Run:
         self.notes.append(text)
         await self.turn.emit.note(text)
 
+    async def _balance(self) -> None:
+        """What the calls come to, behind what the model made of it; not twice where a claim was answered so."""
+        writing = {name for name, spec in self.specs.items() if spec.writes}
+        found = balance.sentence(self.calling.calls, writing, self.ordered, tried=self.tried)
+        stands = self.claims.stands.rstrip()
+        if found and not stands.endswith(found):
+            await self._tell(self.claims.add(f"\n\n{found}" if stands else found))
+
     async def fail(self, sentence: str, from_char: int | None = None) -> None:
         """One honest sentence behind what stands; nothing that was said is lost, from ``from_char`` on for the next
         turn's model too."""
         self.status = "failed"
         begin = len(self.claims.stands) if from_char is None else from_char
         await self._tell(self.claims.add(("\n\n" if self.claims.stands else "") + redact(sentence)))
+        await self._balance()
         self.messages.append(Message("assistant", self.claims.stands[begin:].strip()))
 
     async def outcome(self) -> Outcome:
