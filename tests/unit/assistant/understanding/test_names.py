@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from jarvis_daemon.assistant.understanding.names import phrases
+from jarvis_daemon.assistant.understanding.understanding import Understanding
+from jarvis_daemon.bus import Bus
 from jarvis_daemon.protocol.state import Incident
 from tests.unit.assistant.understanding.lab import NOW, Lab, again
 
@@ -136,3 +138,30 @@ def test_words_of_the_settings(shared: Lab) -> None:
     assert parse("restart not").kind != "order"
     assert parse("restart x").kind != "order"
     assert parse("restart gitea").args == {"guest": "107"}, "a real name goes before"
+
+
+def test_containers_and_runbooks_come_and_go(shared: Lab) -> None:
+    containers, runbooks = [("management", "grafana")], {"disk-full": "storage-high"}
+    understanding = Understanding(
+        shared.tools.registry, Bus(), docker=lambda: containers, runbooks=lambda: runbooks, now=lambda: NOW
+    )
+    understanding._read = shared.understanding._read
+    assert understanding.parse("restart grafana").args == {"node": "management", "container": "grafana"}
+    assert understanding.parse("test runbook disk full").args == {"runbook": "disk-full"}
+    containers[:] = [("nas", "grafana"), ("management", "loki")]
+    runbooks.clear()
+    assert understanding.parse("restart grafana").args == {"node": "nas", "container": "grafana"}
+    assert understanding.parse("restart loki").tool == "restart_docker_container"
+    assert understanding.parse("test runbook disk full").kind != "order"
+
+
+def test_who_is_spoken_to_late_knows_what_was_told_before(shared: Lab) -> None:
+    """Changes are noted when they come and entered with the next sentence: made, renamed, gone in between."""
+    made = again(shared)
+    made.guest(401, "dashy")
+    made.guest(401, "homer")
+    made.guest(402, "gone")
+    made.bus.state("cluster").remove("guests", "guest:402")
+    assert made.understanding.parse("restart dashy").kind == "blocked"
+    assert made.understanding.parse("restart gone").kind != "order"
+    assert made.understanding.parse("restart homer").args == {"guest": "401"}
