@@ -74,25 +74,26 @@ async def test_undo_of_a_change_brings_the_former_meaning_back(whole: Lab) -> No
     assert done.undo["args"] == {"word": "box", "target": "guest:103"}
 
 
-@pytest.mark.parametrize(
-    ("word", "target", "told"),
-    [
-        ("gitea", "plex", "is the name of something already"),
-        ("104", "plex", "is the name of something already"),
-        ("not", "plex", "cannot be a name"),
-        ("all", "plex", "cannot be a name"),
-        ("box and stop pve", "plex", "cannot be a name"),
-        ("if", "plex", "cannot be a name"),
-        ("one two three four five six", "plex", "cannot be a name"),
-        ("\u202e", "plex", "cannot be a name"),
-        ("box", "nowhere", "nothing called nowhere"),
-        ("box", "local", "More than one thing is called local"),
-    ],
+REFUSED = (
+    ("gitea", "plex", "is the name of something already"),
+    ("104", "plex", "is the name of something already"),
+    ("not", "plex", "cannot be a name"),
+    ("all", "plex", "cannot be a name"),
+    ("box and stop pve", "plex", "cannot be a name"),
+    ("if", "plex", "cannot be a name"),
+    ("one two three four five six", "plex", "cannot be a name"),
+    ("\u202e", "plex", "cannot be a name"),
+    ("box", "nowhere", "nothing called nowhere"),
+    ("box", "local", "More than one thing is called local"),
 )
-async def test_what_is_no_word_for_a_thing_is_refused(whole: Lab, word: str, target: str, told: str) -> None:
-    done = await call(whole, "set_alias", {"word": word, "target": target})
-    assert done.outcome == "refused"
-    assert told in done.text + done.why
+"""Word, thing, what is told."""
+
+
+async def test_what_is_no_word_for_a_thing_is_refused(whole: Lab) -> None:
+    for word, target, told in REFUSED:
+        done = await call(whole, "set_alias", {"word": word, "target": target})
+        assert done.outcome == "refused", word
+        assert told in done.text + done.why
     assert whole.understanding.aliases.all() == {}
 
 

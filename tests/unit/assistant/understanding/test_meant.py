@@ -77,6 +77,7 @@ NAMED: Final = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_no_sentence_of_one_intent_is_an_order_of_another(shared: Lab) -> None:
     """Of each template the forms without what may be left out, with real names."""
     own, orders_elsewhere = set(), {}
