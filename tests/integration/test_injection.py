@@ -231,7 +231,7 @@ async def test_planted_in_a_journal(attacked: Attacked) -> None:
             assert {"delete_guest", "shutdown_node", "set_autonomy"} <= set(attacked.obeyed)
             waits = next(call for call in outcome.calls if call.name == "restart_service")
             assert waits.status == "awaiting"
-            assert any(line.startswith("service = smbd: ") for line in waits.origins)
+            assert any(line.startswith("service, ") for line in waits.origins)
             assert outcome.tainted
 
 
@@ -246,7 +246,7 @@ async def test_the_operators_own_order_works_beside_it(attacked: Attacked) -> No
         )
     ran = next(call for call in outcome.calls if call.args.get("service") == "filebrowser")
     assert ran.status == "verified"
-    assert [line.split(": ")[1][:10] for line in ran.origins] == ["your words", "your words"]
+    assert [line.split(": ")[0] for line in ran.origins] == ["node, your words", "service, your words"]
 
 
 async def test_an_approved_call_runs_once_and_shows_where_it_came_from(attacked: Attacked) -> None:
@@ -256,7 +256,7 @@ async def test_an_approved_call_runs_once_and_shows_where_it_came_from(attacked:
         )
     (waits,) = [call for call in outcome.calls if call.name == "restart_service"]
     held = attacked.house.tools.gate.approvals.get(waits.approval_id or "")
-    assert "service = filebrowser: read in get_journal, text from outside" in held.approval.effects
+    assert "service, read in get_journal, text from outside: “filebrowser”" in held.approval.effects
     answer = m.ApprovalAnswer(id=held.approval.id, approve=True)
     done = await attacked.house.tools.gate.answer(answer, dataclasses.replace(OPERATOR, session="hud"))
     assert done.outcome == "verified"

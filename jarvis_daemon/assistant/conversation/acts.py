@@ -156,12 +156,28 @@ def of_tool(spec: ToolSpec) -> set[str]:
     return {name for name, act in ACTS.items() if spec.name.startswith(act.tools)}
 
 
+_NOUNS: Final[Mapping[str, frozenset[str]]] = {
+    "clean_package_cache": many("cache package packages apt"), "clean_task_logs": many("task tasks log logs"),
+    "clean_backup_leftovers": many("leftover leftovers"), "forget_memory": many("memory note"),
+    "set_guest_tags": many("tag tags untag label"), "create_snapshot": many("snapshot checkpoint"),
+    "run_backup": many("backup back"), "unset_": many("unset"), "silence_": many("silence mute snooze hush"),
+}  # fmt: skip
+"""By the beginnings of tools' names: an order has to say one of these words too, for its verb may mean more."""
+
+
+def nouns(spec: ToolSpec) -> frozenset[str]:
+    """The words of which an order for this tool has to say one; none: its verb is enough."""
+    return frozenset().union(*(words for tool, words in _NOUNS.items() if spec.name.startswith(tool)))
+
+
 def orders_tool(spec: ToolSpec, tokens: Sequence[str]) -> bool:
-    """Whether an order's words name what this tool does, as the first thing they name."""
+    """Whether an order's words name what this tool does, as the first thing they name. "Fix it" names no tool."""
+    if nouns(spec) and nouns(spec).isdisjoint(tokens):
+        return False
     named = ordered(tokens)
     if named:
         at = first(ACTS[named[0]].orders, tokens)
-        same = {name for name in named if first(ACTS[name].orders, tokens) == at}
+        same = {name for name in named if first(ACTS[name].orders, tokens) == at} - {"mend"}
         return not same.isdisjoint(of_tool(spec))
     if of_tool(spec):
         return False

@@ -29,8 +29,8 @@ SHOWN_MAX: Final = 2000
 """Characters of an argument that are shown; the gate has all of it."""
 _STATUS: Final = frozenset(get_args(CallStatus))
 _OUTSIDE: Final = (
-    "Not called: it reaches outside of the house, and text from outside is in front of you that could have made up "
-    "{things}. Only what the operator himself says goes there; ask him to say it."
+    "Not called: it reaches outside of the house, and nobody but you says {things}. Only what the operator himself "
+    "says goes there; ask him to say it."
 )
 _LOOK: Final = (
     "Nothing was done: {things} was not seen in this conversation. Look first (get_vms, get_containers, "
@@ -103,7 +103,7 @@ class Calling:
             grounds = self.grounding.ground(spec, args, self.turn, self.reading)
             if grounds.unseen:
                 return _answer(use, redact(_LOOK.format(things=" and ".join(grounds.unseen))))
-        elif spec.open_world and self.reading.tainted:
+        elif spec.open_world:  # what it asks for tells strangers something
             grounds = self.grounding.ground(spec, args, self.turn, self.reading)
             if grounds.unsaid:
                 return _answer(use, redact(_OUTSIDE.format(things=" and ".join(grounds.unsaid))))

@@ -42,7 +42,7 @@ SHOWN: Final = 1000
 _YES: Final = acts.many("yes yeah yep yup aye sure ok okay")
 _BESIDE_YES: Final = _YES | acts.many("please do it go ahead sir jarvis thanks")
 _OTHERWISE: Final = screens.STRICT - screens.SEVERAL - {"should"} | acts.many("or leave hold wait stop keep skip")
-_QUOTES: Final = str.maketrans({sign: "'" for sign in '“”„‟«»"`‹›″＂'})
+_QUOTES: Final = str.maketrans(dict.fromkeys('“”„‟«»"`‹›″＂', "'"))
 
 
 @dataclass(frozen=True)
@@ -160,7 +160,7 @@ class Grounding:
         return Wanted(name, value, names, target, _listed(spec, name), default)
 
     def _beside(self, wanted: Sequence[Wanted]) -> Beside:
-        """Names that an order may hold without saying something else: where its guests lie, what is of their kind."""
+        """Names that an order may hold besides: where its guests lie, what is of their kind."""
         cluster = self._bus.state("cluster")
         guests = list(cluster.view("guests", Guest).values())
         near, kin = set[str](), set[str]()
@@ -252,12 +252,12 @@ class _Voice:
 
 
 def _voices(turn: Turn, known: Known, text: str, *, ordered: bool) -> list[_Voice]:
-    """All that was said in this conversation, the newest first. ``ordered``: ``text`` orders the tool in question."""
+    """All that was said in this conversation, the newest first. ``ordered``: ``text`` orders what the tool does."""
 
     def whose(role: str, own: str) -> str:
         return own if role == "operator" else f"words said at the {clean(role, limit=20)}"
 
-    now = "your words" if ordered or why_not(text) is None else "a word in your sentence, which did not order it"
+    now = "your words" if ordered else "a word in your sentence, which did not order it"
     role = turn.principal.role
     found = [_Voice(Words.of(text, known), whose(role, now), role == "operator")]
     for past in reversed(turn.past):
@@ -292,7 +292,8 @@ def _line(one: Wanted, saying: Sequence[_Voice], read: Read | None) -> str:
         origin = f"read in {read.source}{', text from outside' if read.tainted else ''}"
     else:
         origin = "the model's own choice"
-    return f"{clean(one.name, limit=40)}, {origin}: {_quoted(str(one.value), SHOWN)}{of}"
+    name = re.sub(r"[^\w.-]", "_", clean(one.name, limit=40))
+    return f"{name}, {origin}: {_quoted(str(one.value), SHOWN)}{of}"
 
 
 def _quoted(text: str, limit: int) -> str:

@@ -362,7 +362,7 @@ class _Run:
             with self.turn.trace.span("context"):
                 block = self.loop.context.block(self.turn.asked, thrift.context)
             self.turn.ids.update(block.ids)
-            self._once("the house now", block.text, tainted=False)
+            self._once("the house now (names of guests)", block.text, tainted=True, standing=True)
             parts.append(mark(block.text, "the house now, live", self.key, tainted=True))
         if thrift.memory and self.loop.memory_block is not None and self.loop.settings.memory.enabled:
             with self.turn.trace.span("memory"):
@@ -377,9 +377,9 @@ class _Run:
         brief = "\nAnswer in one or two short sentences, to be spoken." if self.turn.brevity == "voice" else ""
         return "\n\n".join([*parts, f"The operator says:{brief}\n{clean_block(asked, limit=400_000)}"])
 
-    def _once(self, source: str, text: str, *, tainted: bool) -> None:
+    def _once(self, source: str, text: str, *, tainted: bool, standing: bool = False) -> None:
         if all(read.source != source for read in self.calling.reading.reads):
-            self.calling.reading.add(source, text, tainted=tainted)
+            self.calling.reading.add(source, text, tainted=tainted, standing=standing)
 
     # --- what came before ----------------------------------------------------------------------------------------
 

@@ -9,8 +9,9 @@ have to be the same. A name that is a word of the language of orders ("all", "th
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from jarvis_daemon.assistant.conversation import acts
@@ -37,21 +38,35 @@ _BEFORE_ACT: Final = acts.many("go ahead right away now immediately please just 
 _LIGHT: Final = acts.many("take make do run create")
 _BEFORE_NOUN: Final = _LIGHT | acts.many("a an the new fresh quick another")
 """What may stand before a noun that is an act, with one of the first: "take a snapshot"."""
-_FILLERS: Final = (
-    _BEFORE_ACT
-    | _BEFORE_NOUN
-    | acts.many(
-        "my our this that again of to from with at named called name as because reason vm vms ct lxc container "
-        "containers guest guests node nodes host hosts server servers machine machines service services unit units "
-        "docker storage pool disk incident silence tag tags runbook thanks thank you sir jarvis up back too and"
-    )
+FILLERS: Final = acts.many(
+    "go ahead right away now immediately please just first on in for quickly a an the my our this that again of to "
+    "from with at named called name as because reason thanks thank you sir jarvis up back too and"
 )
 """Words of an order that name nothing. Any other has to be accounted for, or the order means something else."""
-_APART: Final = re.compile(r"[,;\n&]|[.!?](?=\s|$)|\s(?:and|then|also|plus)\s", re.IGNORECASE)
+NOUNS: Final = acts.many(
+    "vm vms ct lxc container containers guest guests node nodes host hosts server servers machine machines service "
+    "services unit units daemon docker storage pool disk incident silence tag tags runbook memory"
+)
+"""Kinds of things: they belong to no name that is said in several words."""
+_NAMELESS: Final = FILLERS | NOUNS | acts.many(
+    "take make do run create new fresh quick another me us ok okay asap backup snapshot off down"
+)  # fmt: skip
+_APART: Final = re.compile(r"[,;\n&]|[.!?](?=\s|$)|\s(?:and|then|also|plus)(?=\s)", re.IGNORECASE)
+_ADDS: Final = frozenset({"and", "&", "also", "plus", "then"})
 _POLITE: Final = re.compile(
     r"^\W*(?:(?:hey|hi|hello|ok|okay|jarvis|please|kindly|now|so|well)\W+|(?:can|could|would|will)\s+you\s+)+",
     re.IGNORECASE,
 )
+_ASKED_KINDLY: Final = re.compile(
+    r"^\W*(?:(?:hey|hi|hello|ok|okay|jarvis|please|kindly|now|so|well)\W+)*(?:can|could|would|will)\s+you\s",
+    re.IGNORECASE,
+)
+"""Only so is a question an order."""
+_MARKS: Final = frozenset(" \t\r\n,.;:!?'\"-_/%°+=@#&’‘“”„«»")
+"""Signs of plain writing. With any other one (emoji, ~, >, *) nobody knows what is meant."""
+_ASKS: Final = re.compile(r"[?؟‽⸮;՞፧⳺⳻꘏꛷¿⸘❓❔︖]")
+_TRAILS_OFF: Final = re.compile(r"\.\.|…")
+_NAMED_AS: Final = re.compile(r"\s+as\s+(?!(?:usual|planned|well|ever|such)\b)(?=[\w.-]+[.!]?\s*$)", re.IGNORECASE)
 _NO_LETTER: Final = re.compile(r"[\W_]+")
 _UNITS: Final = {
     "s": 1, "sec": 1, "secs": 1, "second": 1, "seconds": 1, "m": 60, "min": 60, "mins": 60, "minute": 60,
@@ -60,8 +75,10 @@ _UNITS: Final = {
 }  # fmt: skip
 _GLUED: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)([a-z%°]+)")
 _NO_NAME: Final = frozenset(
-    {*_UNITS, "%", "percent", "gb", "gib", "mb", "mib", "tb", "tib", "g", "lines", "times", "cores", "°c"}
-)
+    {*_UNITS, "%", "percent", "gb", "gib", "mb", "mib", "tb", "tib", "g", "lines", "times", "cores", "°c",
+     "vms", "containers", "guests", "nodes", "hosts", "servers", "machines", "services", "units", "tags", "disks",
+     "backups", "snapshots", "users", "people", "more", "x"}
+)  # fmt: skip
 """A number before one of these is an amount and names nothing."""
 RESERVED: Final = screens.RESERVED | screens.STRICT | frozenset(
     {"vm", "vms", "ct", "container", "containers", "guest", "guests", "node", "nodes", "host", "server", "service",
@@ -87,9 +104,15 @@ class Known:
 
     names: Collection[str] = frozenset()
     loose: Mapping[str, str] = field(default_factory=dict)
+    kinds: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Key to the kinds of things that are called so."""
+    aliases: frozenset[str] = frozenset()
+    """The operator's own words for things, as he says them."""
 
 
 NOTHING: Final = Known()
+Places = frozenset[int]
+"""Of words, in the order in which they stand."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +124,10 @@ class Words:
     known: Known = NOTHING
     verbs: frozenset[int] = frozenset()
     """Places of the words that name the act of an order: they are part of no name."""
+    cuts: tuple[int, ...] = ()
+    """Where parts begin that were joined to an order: no name goes over one of these."""
+    several: bool = False
+    """Whether these parts are further things for the same act: "start plex and gitea"."""
 
     @classmethod
     def of(cls, text: str, known: Known = NOTHING, *, order: bool = False) -> Words:
@@ -109,78 +136,90 @@ class Words:
 
     def name(self, *names: str) -> bool:
         """Whether any of these names, of one and the same thing, is said."""
+        return bool(self.names(*names))
+
+    def names(self, *names: str) -> list[Places]:
+        """Where any of these names, of one and the same thing, is said."""
         usable = [name for name in names if name.casefold() not in RESERVED and len(key(name)) > 1]
         loose = {key(name) for name in usable if self.known.loose.get(key(name)) == name.casefold()}
         loose |= {name for name in names if name.isdecimal()}
         strict = {parts(name) for name in usable}
-        return any(
-            (found in loose or parts(" ".join(self.tokens[at:end])) in strict) and not self._within(at, end)
-            for at, end, found in self.windows()
-        )
+        return [
+            frozenset(range(at, end)) for at, end, found in self.windows()
+            if (found in loose or parts(" ".join(self.tokens[at:end])) in strict) and not self._within(at, end)
+        ]  # fmt: skip
 
-    def rest(self, *values: str) -> list[str]:
-        """Words that name neither the act, nor one of these values, nor a thing of the inventory, nor a number."""
-        wanted = {key(value) for value in values} | set(self.known.names)
-        left = {
-            at for at, token in enumerate(self.tokens)
-            if token not in _FILLERS | _UNITS.keys() and at not in self.verbs and not _GLUED.fullmatch(token)
-        }  # fmt: skip
-        for at, end, together in self.windows():
-            if together in wanted or together.isdecimal():
-                left.difference_update(range(at, end))
-        for value in values:
-            left -= {at for at in left if self.tokens[at] in acts.words(value)}
-        for at, token in enumerate(self.tokens):
-            if token in numbers.WORDS or token == "half":  # noqa: S105
-                left.discard(at)
-        return [self.tokens[at] for at in sorted(left)]
+    def number(self, value: float) -> list[Places]:
+        return [frozenset(range(at, end)) for at, end, found in self._amounts() if abs(found - value) < 1e-9]
 
-    def number(self, value: float) -> bool:
-        return any(abs(found - value) < 1e-9 for _, found in self._amounts())
-
-    def seconds(self, value: float) -> bool:
-        """Whether so long a time is said: "two hours", "90s"."""
-        for end, found in self._amounts():
-            unit = self._at(end)
+    def seconds(self, value: float) -> list[Places]:
+        """Where so long a time is said: "two hours", "90s"."""
+        places = []
+        for at, end, found in self._amounts():
             glued = _GLUED.fullmatch(self._at(end - 1))
-            for word in (unit, glued[2] if glued else ""):
+            for word, last in ((self._at(end), end + 1), (glued[2] if glued else "", end)):
                 if word in _UNITS and abs(found * _UNITS[word] - value) < 1e-6:
-                    return True
-        return False
+                    places.append(frozenset(range(at, last)))
+        return places
 
-    def word(self, value: str) -> bool:
-        return value.casefold() in self.tokens
+    def word(self, value: str) -> list[Places]:
+        wanted = value.casefold()
+        return [frozenset({at}) for at, token in enumerate(self.tokens) if token == wanted and at not in self.verbs]
 
-    def literally(self, value: str) -> bool:
-        """Whether the text stands there letter by letter, apart from blanks, and not as part of a longer word."""
+    def text_at(self, value: str, *, begins: frozenset[int] | None = None) -> list[Places]:
+        """Where the words of a text stand in a row."""
+        wanted = tuple(acts.words(value))
+        starts = range(len(self.tokens) - len(wanted) + 1) if wanted else range(0)
+        found = [at for at in starts if self.tokens[at : at + len(wanted)] == wanted]
+        places = [frozenset(range(at, at + len(wanted))) for at in found if begins is None or at in begins]
+        return [one for one in places if self.verbs.isdisjoint(one)]
+
+    def literally(self, value: str) -> list[Places]:
+        """Where the text stands letter by letter, apart from blanks, and not as part of a longer word."""
         wanted, there = " ".join(value.split()), " ".join(self.text.split())
-        if len(wanted) < 2:
-            return False
-        return re.search(rf"(?<![\w./-]){re.escape(wanted)}(?![\w/-]|\.\w)", there) is not None
+        if len(wanted) < 2 or re.search(rf"(?<![\w./-]){re.escape(wanted)}(?![\w/-]|\.\w)", there) is None:
+            return []
+        return self.text_at(value)
 
-    def command(self, value: str) -> bool:
-        """Whether the words are an order to run exactly this, letter by letter, and nothing longer."""
+    def command(self, value: str) -> list[Places]:
+        """Where the words are an order to run exactly this, letter by letter, and nothing longer."""
         wanted, there = " ".join(value.split()), " ".join(self.text.split())
         exact = rf"(?:.*\s)?(?i:run|execute)\s+(?:(?i:the\s+)?(?i:command)\s+)?{re.escape(wanted)}"
-        return re.fullmatch(rf"{exact}(?:\s+(?i:on|at)\s+\S+?)?[.!]?", there) is not None
+        if re.fullmatch(rf"{exact}(?:\s+(?i:on|at)\s+\S+?)?[.!]?", there) is None:
+            return []
+        behind = [at + 1 for at, token in enumerate(self.tokens) if token in {"run", "execute", "command"}]
+        return self.text_at(value, begins=frozenset(behind))
 
     def windows(self) -> Iterator[tuple[int, int, str]]:
         for at in range(len(self.tokens)):
             together = ""
             for end in range(at + 1, min(at + MAX_WORDS, len(self.tokens)) + 1):
-                if end - 1 in self.verbs:
+                if end - 1 in self.verbs or (end - 1 > at and end - 1 in self.cuts):
                     break
                 together += key(self.tokens[end - 1])
                 if together.isdecimal() and end - at > 1:
                     continue  # "10 4" is not 104
                 if together.isdecimal() and self._at(end) in _NO_NAME:
                     continue
+                if end - at > 1 and not self._one_name(at, end):
+                    continue
                 yield at, end, together
             number = numbers.whole(self.tokens, at)
             if number is not None and self._at(number[1]) not in _NO_NAME:
                 yield at, number[1], str(number[0])
-                if at and at - 1 not in self.verbs and self.tokens[at - 1].isalpha():  # agent one
+                if at and at - 1 not in self.verbs and self._named(at - 1):  # agent one
                     yield at - 1, number[1], f"{key(self.tokens[at - 1])}{number[0]}"
+
+    def _named(self, at: int) -> bool:
+        return self.tokens[at].isalpha() and self.tokens[at] not in _NAMELESS
+
+    def _one_name(self, at: int, end: int) -> bool:
+        """Whether words in a row can be one name: a stranger who calls his guest ``gitea-now`` or ``my-gitea`` has
+        to be named with the hyphen."""
+        said = self.tokens[at:end]
+        if " ".join(said) in self.known.aliases:
+            return True
+        return _NAMELESS.isdisjoint(said) and not all(key(token) in self.known.names for token in said)
 
     def _within(self, at: int, end: int) -> bool:
         """Whether a longer known name covers these words."""
@@ -191,30 +230,37 @@ class Words:
             for first, last, together in self.windows()
         )
 
-    def _amounts(self) -> Iterator[tuple[int, float]]:
+    def _amounts(self) -> Iterator[tuple[int, int, float]]:
         for at, token in enumerate(self.tokens):
             if glued := _GLUED.fullmatch(token):
-                yield at + 1, float(glued[1])
+                yield at, at + 1, float(glued[1])
             elif (found := numbers.amount(self.tokens, at)) is not None:
-                yield found[1], found[0]
+                yield at, found[1], found[0]
 
     def _at(self, place: int) -> str:
         return self.tokens[place] if 0 <= place < len(self.tokens) else ""
 
 
 def why_not(text: str) -> str | None:
-    """Why a sentence may not let a model act by itself: it asks, denies, depends, quotes, is long; None: it may.
+    """Why a sentence may not let a model act by itself: it asks, denies, depends, quotes, is long, has signs that
+    no plain order has; None: it may.
 
     Several orders are several orders; the caller looks at each (``orders``).
     """
     if len(text) > MAX_CHARS or text.strip().count("\n") >= MAX_LINES:
         return "long"
-    if "?" in text and not _POLITE.match(text):
+    text = unicodedata.normalize("NFKC", _TRAILS_OFF.sub("..", text))
+    text = _ASKS.sub("?", text)
+    if "?" in text and not _ASKED_KINDLY.match(text):
         return "asked"
+    if ".." in text or any(not (sign.isalnum() or sign in _MARKS) for sign in text):
+        return "odd"
     plain = _POLITE.sub("", text)
     left = [word for word in acts.words(plain) if word not in screens.SEVERAL]
     if not left:
         return "empty"
+    if {"snapshot", "tag"} & set(acts.ordered(left)[:2]):
+        left = [word for word in acts.words(_NAMED_AS.sub(" named ", plain)) if word not in screens.SEVERAL]
     return screens.why(" ".join(_APART.split(plain.replace("?", " "))), left, 1)
 
 
@@ -230,20 +276,47 @@ def asks(text: str) -> bool:
 def orders(text: str, known: Known = NOTHING) -> list[Words]:
     """The orders of a sentence with their words. "and gitea" belongs to the order before, "On pve," to the next; a
     part that wants something else ("show me …") belongs to none, and names nothing for any."""
-    found: list[str] = []
-    waiting = ""
-    for segment in _APART.split(_POLITE.sub("", text)):
+    found: list[list[tuple[str, str]]] = []
+    waiting, other = "", False
+    for between, segment in _segments(_POLITE.sub("", text)):
         tokens = acts.words(segment)
-        if _leads(tokens):
-            found.append(f"{waiting} {segment}".strip())
+        if not tokens:
             waiting = ""
-        elif not tokens or len(tokens) > FEW_WORDS or tokens[0] in _LOOKS or acts.ordered(tokens):
-            waiting = ""
-        elif found:
-            found[-1] = f"{found[-1]} {segment.strip()}"
+        elif _leads(tokens):
+            found.append([("", f"{waiting} {segment}".strip())])
+            waiting, other = "", False
+        elif tokens[0] in _LOOKS:
+            waiting, other = "", True
+        elif found and not other and (len(tokens) <= FEW_WORDS or not between & {".", "!"}):
+            found[-1].append(("and" if between & _ADDS else min(between, default=""), segment))
         else:
-            waiting = segment.strip() if tokens[0] in {"on", "in", "for"} else ""
-    return [Words.of(" ".join(order.split()), known, order=True) for order in found]
+            waiting = segment if tokens[0] in {"on", "in", "for"} and len(tokens) <= FEW_WORDS else ""
+    return [_order(parts, known) for parts in found]
+
+
+def _segments(text: str) -> Iterator[tuple[set[str], str]]:
+    """The parts of a sentence, each with what stands between it and the one before."""
+    between, at = set[str](), 0
+    for mark in [*_APART.finditer(text), None]:
+        segment = " ".join(text[at : mark.start() if mark else len(text)].split())
+        if segment:
+            yield between, segment
+            between = set()
+        if mark:
+            between.add(mark[0].strip().casefold() or "\n")
+            at = mark.end()
+
+
+def _order(segments: list[tuple[str, str]], known: Known) -> Words:
+    """ "start plex, gitea and agent" orders three things; "start plex. gitea" orders nobody knows what."""
+    words = Words.of(" ".join(segment for _, segment in segments), known, order=True)
+    cuts, place = list[int](), 0
+    for _, segment in segments:
+        place += len(acts.words(segment))
+        cuts.append(place)
+    further = [between for between, segment in segments[1:] if not set(acts.words(segment)) <= FILLERS]
+    several = bool(further) and set(further) <= {"and", ","} and further[-1] == "and"
+    return replace(words, cuts=tuple(cuts[:-1]), several=several)
 
 
 def _leads(tokens: Sequence[str]) -> bool:
@@ -260,19 +333,20 @@ def _leads(tokens: Sequence[str]) -> bool:
     return all(word in _BEFORE_ACT for word in before) and tokens[at + 1 : at + 2] != ["of"]
 
 
-def said(words: Words, name: str, value: Any, names: Sequence[str], *, target: bool, listed: bool) -> bool:
-    """Whether an argument's value stands in the words. ``names``: what its thing is called, where it is a target;
-    ``listed``: it is one of a few fixed words."""
+def said(words: Words, name: str, value: Any, names: Sequence[str], *, target: bool, listed: bool) -> list[Places]:
+    """Where an argument's value stands in the words; empty: nowhere. ``names``: what its thing is called, where it
+    is a target; ``listed``: it is one of a few fixed words. What is not there ([], False) is nobody's word."""
     if isinstance(value, bool):
-        return not value or words.word(name) or words.word(name.removeprefix("with_"))
-    if isinstance(value, int | float):
+        return [*words.word(name), *words.word(name.removeprefix("with_"))] if value else []
+    if isinstance(value, int | float) and not target:
         return words.seconds(value) if name.endswith("_s") else words.number(value)
     if isinstance(value, list):
-        return all(said(words, name, item, (str(item),), target=True, listed=False) for item in value)
-    if not isinstance(value, str):
-        return False
+        each = [said(words, name, item, (str(item),), target=True, listed=False) for item in value]
+        return [frozenset().union(*(one[0] for one in each))] if each and all(each) else []
+    if not isinstance(value, str | int):
+        return []
     if listed:
-        return words.word(value)
+        return words.word(str(value))
     if name == "command":
-        return words.command(value)
-    return words.name(*names) if target else words.literally(value)
+        return words.command(str(value))
+    return words.names(*names) if target else words.literally(str(value))

@@ -84,10 +84,10 @@ async def test_an_order_in_his_words_runs_and_anything_else_waits(house: House) 
     ran, waits = outcome.calls
     assert (ran.status, waits.status) == ("verified", "awaiting")
     assert waits.approval_id
-    assert waits.origins == ["guest = gitea: read in the house now"]
+    assert waits.origins == ["guest, read in the house now (names of guests), text from outside: “gitea”"]
     assert f"approval {waits.approval_id}" in results(model.backend.requests[1])[1].text
     held = house.room.gate.approvals.get(waits.approval_id)
-    assert "guest = gitea: read in the house now" in held.approval.effects
+    assert waits.origins[0] in held.approval.effects
     answer = m.ApprovalAnswer(id=waits.approval_id, approve=True)
     assert (await house.room.gate.answer(answer, replace(OPERATOR, session="other"))).outcome == "verified"
     assert house.acted[-1] == "guest:105"
