@@ -162,6 +162,8 @@ class _Run:
         self.memory_tainted = False
         self.thrift, self.cap = 0, 1 << 30
         self.ids: set[str] = set()
+        self.asked = redact(clean_block(turn.asked, limit=400_000))
+        """Without secrets before it may be cut: half of one has lost the form by which it is known."""
         self._questions: dict[tuple[int, str], str] = {}
 
     # --- rounds --------------------------------------------------------------------------------------------------
@@ -320,14 +322,14 @@ class _Run:
             thrift = LEVELS[level]
             head = Message("system", f"{self.loop.persona_prompt().strip()}\n{RULES}", keep=True)
             tools = self._tools(thrift, small)
-            asked = ends(self.turn.asked, max(200, int(limit * 1.5)))
+            asked = ends(self.asked, max(200, int(limit * 1.5)))
             last = Message("user", await self._question(level, asked))
             told_tools = await count(json.dumps([[t.name, t.description, t.schema] for t in tools], default=str))
             fixed = await size([head, last], count) + (told_tools if tools else 0)
             if fixed <= 0.75 * limit or level == len(LEVELS) - 1:
                 break
             level += 1
-        if count is not cautious and asked != self.turn.asked and not any("middle" in note for note in self.notes):
+        if count is not cautious and asked != self.asked and not any("middle" in note for note in self.notes):
             await self._note("Your text is longer than the model can read at once: its middle was left out.")
         own = await squeeze(self.messages, max(0, limit - fixed), count)
         self.room = limit - fixed - await size(own, count)
@@ -336,7 +338,7 @@ class _Run:
         exact = count is not cautious
         if exact and self.fitted.left and self.summary is None:
             await self._leave_behind(self.fitted)
-        tight = self.fitted.left or level > first_level or asked != self.turn.asked or own != self.messages
+        tight = self.fitted.left or level > first_level or asked != self.asked or own != self.messages
         if not exact and tight:
             used = limit
         request = sealed([head, *self.fitted.messages, last, *own], tools=tools, max_tokens=reply)
@@ -375,7 +377,7 @@ class _Run:
             self._once("the summary of earlier turns", summary, tainted=is_tainted(summary))
             parts.append(mark(summary, "earlier in this conversation", self.key, tainted=is_tainted(summary)))
         brief = "\nAnswer in one or two short sentences, to be spoken." if self.turn.brevity == "voice" else ""
-        return "\n\n".join([*parts, f"The operator says:{brief}\n{clean_block(asked, limit=400_000)}"])
+        return "\n\n".join([*parts, f"The operator says:{brief}\n{asked}"])
 
     def _once(self, source: str, text: str, *, tainted: bool, standing: bool = False) -> None:
         if all(read.source != source for read in self.calling.reading.reads):

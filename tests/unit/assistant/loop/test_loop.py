@@ -423,6 +423,18 @@ async def test_a_hundred_kilobytes_pasted_are_cut_to_the_window(house: House) ->
     assert any("middle was left out" in note for note in outcome.notes)
 
 
+async def test_a_secret_at_the_cut_is_not_told_by_half(house: House) -> None:
+    secret = "hunter22CANARYhunter22CANARY"
+    for before in range(0, 40, 3):
+        text = "x " * 1000 + "y" * before + f" password={secret} " + "z " * 6000
+        model = brain(says("So."), [Failed("unreachable", "Gone.")], window_tokens=4096)
+        past = (PastTurn(1, "q" * (140 + before % 30) + f" token={secret}", f"{'w' * 180} secret={secret}. " * 40),)
+        outcome = await house.ask(model, text, past=past * 9)
+        assert "CANARY" not in model.backend.bytes_sent()
+        assert "hunter22" not in model.backend.bytes_sent()
+        assert "CANARY" not in (outcome.summary or "")
+
+
 async def test_a_small_window_holds_what_matters(house: House) -> None:
     model = brain(says("Yes."), window_tokens=1024, native_tools=False)
     outcome = await house.ask(model, "how is pve", past=tuple(PastTurn(n, "q" * 300, "a") for n in range(9)))
