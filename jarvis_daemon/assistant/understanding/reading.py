@@ -35,14 +35,15 @@ _LAST: Final = tuple(
 )  # fmt: skip
 _ASKING: Final = frozenset({("could", "you"), ("can", "you"), ("would", "you")})
 """Orders in the form of a question. "Will you …?" may ask what will be."""
+_QUESTION_MARKS: Final = frozenset("?？؟‽¿⁇⁈⁉⸮⸘︖﹖՞፧\u037e❓❔")
 
 
 @dataclass(frozen=True)
 class Reading:
     """``lines``: as it was said, without politeness before it, without any; the same only once.
 
-    ``hidden``: it held escapes, bidi or invisible characters. ``lines_said``: how many lines it had. ``asks``: a
-    question mark ends it, and it is no polite "could you …?".
+    ``hidden``: it held escapes, bidi or invisible characters. ``lines_said``: how many lines it had. ``asks``: there
+    is a question mark anywhere in it, and it is no polite "could you …?".
     """
 
     lines: tuple[Line, ...]
@@ -68,14 +69,19 @@ def read(text: str) -> Reading | None:
     tokens = [_token(word) for word in words]
     first, polite = _skip_first(tokens)
     last = _skip_last(tokens, first)
-    polite = polite or not _ASKING.isdisjoint(zip(tokens[last:], tokens[last + 1 :], strict=False))
+    asked = [i for i, word in enumerate(words) if not _QUESTION_MARKS.isdisjoint(word)]
+    if polite:
+        polite = not asked or asked[0] >= first
+    else:
+        polite = not _ASKING.isdisjoint(zip(tokens[last:], tokens[last + 1 :], strict=False)) and (
+            not asked or asked[0] >= last
+        )
     chosen = dict.fromkeys([(0, len(words)), (first, len(words)), (first, last)])
     lines = tuple(line for begin, end in chosen if begin < end and (line := _line(words[begin:end])) is not None)
     if not lines:
         return None
-    return Reading(
-        lines, hidden=cleaned != shown, lines_said=len(raw.splitlines()), asks=raw.endswith("?") and not polite
-    )
+    asks = not _QUESTION_MARKS.isdisjoint(raw) and not polite
+    return Reading(lines, hidden=cleaned != shown, lines_said=len(raw.splitlines()), asks=asks)
 
 
 def find(line: Line, names: Names) -> Found:
