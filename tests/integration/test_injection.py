@@ -95,8 +95,8 @@ class Attacked:
         clock = SystemClock()
         self.told = Told()
         loop = Loop(
-            self.model, self.house.tools.gate, self.house.tools.registry, self.house.bus, clock, AssistantSettings(),
-            lambda: "You are a butler.", self.memory.block if memory else None,
+            self.model, self.house.tools.gate, self.house.tools.registry, self.house.bus, clock,
+            AssistantSettings(), lambda: "You are a butler.", self.memory.block if memory else None,
         )  # fmt: skip
         turn = Turn(
             id=1, session="c", asked=text, principal=OPERATOR, emit=self.told, trace=Trace(clock), now=clock.now(),
