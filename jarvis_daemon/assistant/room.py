@@ -78,6 +78,7 @@ class AssistantRoom:
         self.understanding = Understanding(
             tools.registry, bus, aliases=mine.aliases, services=settings.conditions.services,
             docker=names.containers, runbooks=names.runbooks, answers=QUESTIONS.keys(),
+            now=clock.now,
         )  # fmt: skip
         tell = Prose(self.brain, self.persona.prompt).tell
         self.explainer = Explainer(bus, clock, tools.registry, tell=tell)

@@ -67,7 +67,8 @@ class Thinker:
             with running.trace.span("answer", understood.intent):
                 answer = await self._answer(understood, running.who)
             return Outcome(text=self._say(running, answer), meant="question", tainted=answer.tainted), None
-        if running.backend != "intents" and self._models():
+        blocked = understood.kind == "blocked" and not to_model  # and no model is asked to do it all the same
+        if not blocked and running.backend != "intents" and self._models():
             return await self._loop.run(await self._turn(running)), None
         return self._not_understood(running, understood), None
 
@@ -100,15 +101,17 @@ class Thinker:
         )  # fmt: skip
 
     def _not_understood(self, running: Running, understood: Understood) -> Outcome:
-        suggestion = understood.suggestion
-        if understood.kind == "blocked":
+        suggestion, lines = understood.suggestion, list[str]()
+        if understood.text:
             text = understood.text
+            if understood.kind == "blocked" and self._models():
+                lines = ["A model gives advice about it where you ask with --local or --cloud."]
         elif suggestion is not None:
             text = f"Did you mean: {suggestion}?"
         else:
             text = NOT_WITHOUT_MODEL if self._models() else NOT_UNDERSTOOD
-        lines = () if suggestion or understood.kind == "blocked" else ("`help` tells what I understand.",)
-        said = self._say(running, Answer(text, lines, grave=True))
+            lines = ["`help` tells what I understand."]
+        said = self._say(running, Answer(text, tuple(lines), grave=True))
         return Outcome(
             text=said, suggestion=suggestion, meant="blocked" if understood.kind == "blocked" else "unknown"
         )

@@ -124,6 +124,15 @@ async def test_without_a_model_the_rest_is_honestly_not_understood(room: Parlour
     assert await room.intents() == 0
 
 
+async def test_what_is_held_back_is_not_handed_to_a_model(room: Parlour) -> None:
+    room.model.there, room.model.script = True, ["Shall I?"]
+    _, reply = await room.send("not light hall")
+    assert reply.text.startswith("I do nothing that is negated.")
+    assert room.model.turns == []
+    _, reply = await room.send("not light hall", backend="local")
+    assert reply.text == "Shall I?"
+
+
 async def test_the_same_key_is_the_same_turn(room: Parlour) -> None:
     _, first = await room.send("light hall", key="k1")
     _, again = await room.send("light hall", key="k1")
