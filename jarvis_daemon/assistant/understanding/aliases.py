@@ -9,13 +9,17 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from jarvis_daemon.assistant.understanding.names import Names
-from jarvis_daemon.assistant.understanding.screens import RESERVED, STRICT
+from jarvis_daemon.assistant.understanding.screens import RESERVED, STRICT, no_name
 from jarvis_daemon.protocol.errors import JarvisError
 from jarvis_daemon.protocol.text import clean
 from jarvis_daemon.store import Database, Store
 
 THINGS: Final = frozenset({"guest", "node", "storage", "service", "docker"})
 """Lists of what may have a name of one's own."""
+_TRAILING: Final = frozenset(
+    {"off", "on", "up", "down", "back", "out", "over", "maybe", "wait", "cancel", "nah", "please"}
+)
+"""With one of these at its end, a word was not meant as one: "call the backup off"."""
 MAX: Final = 500
 """So many can be set."""
 
@@ -32,7 +36,7 @@ def unfit(word: str) -> str:
         return "it is empty"
     if bad := sorted(words & STRICT):
         return f"“{bad[0]}” has a meaning of its own in an order"
-    if words <= RESERVED:
+    if words <= RESERVED or all(map(no_name, words)) or word.split()[-1] in _TRAILING:
         return "it has a meaning of its own in an order"
     return "" if len(word.split()) <= 5 else "it has more than five words"
 

@@ -92,12 +92,26 @@ PARTICLES: Final = (RESERVED - TIMED) | words_of(
     "last next tomorrow tonight later soon"
 )
 """Where one of these stands for a name that the person makes up, the name was left out."""
+WAVERING: Final = words_of(
+    "wait cancel abort hold stop halt undo nah nope nay nein nee nicht non nyet never-mind nevermind or-not forget "
+    "maybe perhaps possibly probably eventually someday sometime sometimes yesterday today tonight tomorrow later "
+    "soon now immediately asap afterwards beforehand again once twice regularly usual usually planned always "
+    "yes yeah yep ja ok okay sure please thanks cheers sir sorry oops lol haha jk hm hmm uh um err actually back "
+    "away along out it me him her us you i something anything nothing mistake wrong"
+)
+"""What is said when one hesitates, puts off or takes back: never a name that a person makes up."""
+_DENIED: Final = re.compile(r"(?:^|.*[-_])(?:not|nicht|never|nein|nah)$", re.IGNORECASE)
 KILL_SWITCH: Final = "`jarvis kill` engages the kill switch and `jarvis unkill` releases it; no sentence does."
 
 
 def bare(words: Sequence[str]) -> list[str]:
     """Words without quotation marks and brackets around them."""
     return [word.strip("\"'“”„«»`‘’()[]{}<>") for word in words]
+
+
+def no_name(word: str) -> bool:
+    """Whether a word, in lower case, is none that a person would make up as a name."""
+    return word in PARTICLES or word in WAVERING or _DENIED.match(word) is not None
 
 
 def inside(text: str, words: Collection[str], acts: Collection[str], *, one_word: bool = False) -> Screen | None:

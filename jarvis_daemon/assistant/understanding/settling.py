@@ -128,8 +128,8 @@ def _screen(hit: Hit) -> None:
         if of not in FREE or name in hit.intent.unscreened:
             continue
         words = [word.strip(".,!?;:…").casefold() for word in said.replace("’", "'").split()]
-        if of == "word" and words[0] in screens.PARTICLES:
-            raise Unclear(f"There is a word missing behind “{said}”, so nothing was done.")
+        if of == "word" and screens.no_name(words[0]):
+            raise Unclear(f"“{said}” is no name, and there may be a word missing, so nothing was done.")
         found = screens.inside(said, words, FORMS if of == "text" else (), one_word=of == "word")
         if found is not None:
             raise Unclear(screens.TEXTS[found])

@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import Final
 
 from jarvis_daemon.assistant.understanding import screens
-from jarvis_daemon.assistant.understanding.aliases import Aliases
+from jarvis_daemon.assistant.understanding.aliases import Aliases, normal, unfit
 from jarvis_daemon.assistant.understanding.guessing import Guesser, example, near_names
 from jarvis_daemon.assistant.understanding.live import Live
 from jarvis_daemon.assistant.understanding.matching import Found, Hit, Line, Matcher
@@ -144,6 +144,9 @@ class Understanding:
         if reading.asks:
             plain = reading.bare.text
             return Understood("blocked", text=_said_as(plain), suggestion=plain)
+        if understood.tool == "set_alias" and (why := unfit(normal(str(understood.args["word"])))):
+            said = clean(str(understood.args["word"]), limit=60)
+            return Understood("blocked", text=f"“{said}” cannot be a name for something: {why}. Nothing was done.")
         if self._more(settled):
             return Understood("blocked", text=screens.TEXTS["several"])
         return understood

@@ -72,7 +72,7 @@ SAYS_WHY: Final = {
     "grow disk scsi0 of truenas by 1.5 gb": "“1.5 gb” is no whole number of GiB, so nothing was done.",
     "engage the kill switch": "`jarvis kill` engages the kill switch",
     "stop everything": "`jarvis kill` stops all that acts",
-    "roll gitea back to yesterday": "There is a word missing",
+    "roll gitea back to yesterday": "“yesterday” is no name",
     "show the biggest files in tmp on pve": "“tmp” does not fit, so nothing was done: path is an absolute path.",
     "tag gitea as Dev!": "“Dev” does not fit, so nothing was done: tag is a tag, lower case.",
     "restart samba on pve": "I know nothing called “samba on pve”",
