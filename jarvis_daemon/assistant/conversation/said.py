@@ -51,6 +51,8 @@ NOUNS: Final = acts.many(
 _NAMELESS: Final = FILLERS | NOUNS | acts.many(
     "take make do run create new fresh quick another me us ok okay asap backup snapshot off down"
 )  # fmt: skip
+_CALLS_OFF: Final = acts.many("stop halt pause kill")
+"""With no name behind, these are said to us."""
 _APART: Final = re.compile(r"[,;\n&]|[.!?](?=\s|$)|\s(?:and|then|also|plus)(?=\s)", re.IGNORECASE)
 _ADDS: Final = frozenset({"and", "&", "also", "plus", "then"})
 _POLITE: Final = re.compile(
@@ -217,7 +219,7 @@ class Words:
         """Whether words in a row can be one name: a stranger who calls his guest ``gitea-now`` or ``my-gitea`` has
         to be named with the hyphen."""
         said = self.tokens[at:end]
-        if " ".join(said) in self.known.aliases:
+        if not self.known.names or " ".join(said) in self.known.aliases:
             return True
         return _NAMELESS.isdisjoint(said) and not all(key(token) in self.known.names for token in said)
 
@@ -282,6 +284,8 @@ def orders(text: str, known: Known = NOTHING) -> list[Words]:
         tokens = acts.words(segment)
         if not tokens:
             waiting = ""
+        elif found and tokens[0] in _CALLS_OFF and set(tokens[1:]) <= FILLERS:
+            return []
         elif _leads(tokens):
             found.append([("", f"{waiting} {segment}".strip())])
             waiting, other = "", False

@@ -71,8 +71,8 @@ class Beside:
 
 def fits(order: Words, spec: ToolSpec, wanted: Sequence[Wanted], beside: Beside) -> bool:
     """Whether this order is this call."""
-    if not order.verbs or not _tags_fit(order, spec, wanted):
-        return False
+    if not order.verbs or len(order.verbs) > 2 or not _tags_fit(order, spec, wanted):
+        return False  # "power off plex on pve", "turn plex off and on": one of the two particles is not meant
     choices: list[list[Places]] = []
     for one in wanted:
         places = [at for at in one.places(order) if _stands_right(order, spec, one, at)]
@@ -101,6 +101,13 @@ def _before(order: Words, at: int) -> str:
     return order.tokens[at - 1] if at > 0 and at - 1 not in order.verbs else ""
 
 
+def _of_a_thing(order: Words, at: int) -> bool:
+    """Whether a name behind "of" tells whose thing is meant: "the server of gitea" is not gitea."""
+    while order.tokens[at] != "of":
+        at -= 1
+    return at > 0 and at - 1 not in order.verbs and order.tokens[at - 1] in NOUNS
+
+
 def _stands_right(order: Words, spec: ToolSpec, one: Wanted, places: Places) -> bool:
     """Whether words can be this argument where they stand: nobody starts what stands behind "from"."""
     before = _before(order, min(places))
@@ -112,6 +119,8 @@ def _stands_right(order: Words, spec: ToolSpec, one: Wanted, places: Places) -> 
         return not any(things) and before not in _NO_TARGET - {"as", "with"}
     if not one.target:
         return True
+    if before == "of" and _of_a_thing(order, min(places)):
+        return False
     untags = spec.name == "set_guest_tags" and before == "from"
     if before in _NO_TARGET and not untags:
         return False

@@ -365,6 +365,19 @@ async def test_an_order_that_says_more_or_other_than_the_call_waits(house: House
     assert not alone(house, asked, "start_vm", guest=guest)
 
 
+@pytest.mark.parametrize(
+    ("asked", "guest"),
+    [
+        ("turn plex on and gitea off", "gitea"), ("turn plex off and on", "plex"),
+        ("power off plex on pve", "plex"), ("power cycle plex on pve", "plex"), ("start plex and stop", "plex"),
+        ("start plex. Stop, please", "plex"),
+        ("start the server of plex", "plex"), ("start the machine of the plex", "plex"),
+    ],
+)  # fmt: skip
+async def test_words_that_turn_an_order_around_are_heeded(house: House, asked: str, guest: str) -> None:
+    assert not alone(house, asked, "start_vm", guest=guest)
+
+
 async def test_one_order_may_be_for_several_things_of_one_kind(house: House) -> None:
     for guest_named in ("plex", "gitea"):
         assert alone(house, "start plex and gitea", "start_vm", guest=guest_named)
@@ -374,6 +387,8 @@ async def test_one_order_may_be_for_several_things_of_one_kind(house: House) -> 
     assert not alone(house, "start plex and agent1", "start_vm", guest="plex")
     assert alone(house, "restart smbd on pve and agent1", "restart_service", node="agent1", service="smbd")
     assert alone(house, "start plex on pve", "start_vm", guest="plex")
+    assert alone(house, "turn the vm plex on, please", "start_vm", guest="plex")
+    assert alone(house, "stop gitea and start plex", "start_vm", guest="plex")
 
 
 @pytest.mark.parametrize(
