@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from jarvis_daemon.assistant.conversation import acts
+from jarvis_daemon.assistant.conversation.boasts import WORDS, boasts
 from jarvis_daemon.protocol.mind import ChatCall
 from jarvis_daemon.protocol.text import clean
 
@@ -25,7 +26,7 @@ _WORD: Final = re.compile(r"[^\s]+")
 _ME: Final = frozenset({"i", "i've", "i'm", "i'd", "we", "we've", "we're", "jarvis"})
 _FILL: Final = acts.many(
     "have had has just now already successfully also duly been being am are is was were 've 'm gone went ahead and "
-    "taken care of the liberty safely gracefully promptly then finally again both all quickly immediately as "
+    "taken care of the liberty safely gracefully promptly then finally again both all again quickly immediately as "
     "requested accordingly cleanly fully only sir madam either"
 )
 _AUX: Final = acts.many("has have had was were is are been being got gets it's that's they've")
@@ -41,11 +42,22 @@ _NOT: Final = acts.many(
 )
 """Before the word of an act: what follows is no claim of a deed."""
 _REPORT: Final = re.compile(
-    r"\b(?:by|ago|yesterday|since|last (?:night|week|month|time)|earlier|previously|on (?:mon|tues|wednes|thurs|"
-    r"fri|satur|sun)day|at \d|\d{1,2}:\d\d|\d{4}-\d\d-\d\d|this morning|overnight|watchman)\b",
+    r"\b(?:by(?! (?:me|us|jarvis)\b)|ago|yesterday|since|last (?:night|week|month|time)|"
+    r"earlier|previously|"
+    r"on (?:mon|tues|wednes|thurs|fri|satur|sun)day|at \d|\d{1,2}:\d\d|\d{4}-\d\d-\d\d|this morning|"
+    r"overnight|watchman)\b",
     re.IGNORECASE,
 )
 """A deed of another time or of another's hand."""
+_ASKING: Final = acts.many(
+    "what which who whose how why when where shall should would could can may might do does did has have had is "
+    "are was were will want or any anything need is isn't wasn't hasn't haven't didn't don't won't you"
+)
+_PART: Final = re.compile(r"[^\W_]+")
+_AGAIN: Final = re.compile(r"\bonce (?:again|more)\b", re.IGNORECASE)
+_THINGS: Final = frozenset({"snapshot", "backup"})
+"""Nouns: what was done with one stands beside it."""
+_LEAD: Final = acts.many("and so but then sir madam also well ok okay or")
 _APART: Final = re.compile(r"[,;:—–]|\b(?:but|while|which|because|since|whereas|although)\b", re.IGNORECASE)
 
 
@@ -111,7 +123,7 @@ class Claims:
                 return found
             found += pieces
             self._rest = self._rest[end:]
-        safe = max(self._shown, safe_upto(self._rest))
+        safe = max(self._shown, safe_upto(self._rest, ordered=bool(self._ordered)))
         if safe > self._shown:
             found += self.add(self._rest[self._shown : safe])
             self._shown = safe
@@ -124,7 +136,8 @@ class Claims:
         return LONGEST if len(self._rest) > LONGEST else None
 
     def _sentence(self, sentence: str, *, final: bool) -> list[Piece]:
-        claimed = claims(sentence, self._ordered, bool(self._calls), question=self._question)
+        read = any(call.tier == "green" and call.status in GOOD for call in self._calls)
+        claimed = claims(sentence, self._ordered, read, question=self._question)
         if not claimed or self._true(sentence, claimed):
             shown, self._shown = self._shown, 0
             return self.add(sentence[shown:])
@@ -193,21 +206,23 @@ def claims(
     sentence: str, ordered: Collection[str] = (), called: bool = False, *, question: bool = False
 ) -> set[str]:  # fmt: skip
     """The acts that a sentence claims as done in this turn; ``done`` for one that only says so. Empty: it claims
-    none. ``ordered``: what the person ordered; ``called``: anything was called in this turn; ``question``: the
+    none. ``ordered``: what the person ordered; ``called``: something was read in this turn; ``question``: the
     person asked something."""
     text = sentence.strip()
-    if not text or text.endswith("?"):
+    tokens, apart = _tokens(text)
+    if not tokens or (text.endswith("?") and _asks(tokens)):
         return set()
     report = _REPORT.search(text) is not None
-    tokens = [token for token in acts.words(text) if any(letter.isalnum() for letter in token)]
     found: set[str] = set()
     for at, word in enumerate(tokens):
-        named = acts.claimed(word, tokens[at + 1 :], tokens)
-        before = tokens[max(0, at - 8) : at]
+        named = set() if word in _THINGS else acts.claimed(word, tokens[at + 1 :], tokens)
+        before = tokens[_begin(tokens, apart, at) : at]
         cared = word == "taken" and tokens[at + 1 : at + 2] == ["care"]
         if not named and word not in _DONE and not cared:
             continue
         kind = _kind(before, word, well="successfully" in tokens)
+        if kind is None and not named.isdisjoint(ordered) and _labelled(tokens, at):
+            kind = "bare"
         if kind is None:
             continue
         other = named.isdisjoint(ordered)
@@ -218,18 +233,22 @@ def claims(
         if named == {"run"} and called:
             continue  # "I ran a check"
         found |= named or {"done"}
+    if not found and not (report and (called or question)) and boasts(text, ordered, read=called or question):
+        return {"done"}
     return found - {"done"} if len(found) > 1 else found
 
 
-def safe_upto(begun: str) -> int:
-    """How much of an unfinished sentence may be told: all before what could be, or is, the core of a claim."""
+def safe_upto(begun: str, *, ordered: bool = False) -> int:
+    """How much of an unfinished sentence may be told: all before what could be, or is, the core of a claim.
+    ``ordered``: something was ordered, so that other turns of speech may claim it too."""
     spans = [(match.start(), match[0]) for match in _WORD.finditer(begun)]
     open_end = bool(begun) and not begun[-1].isspace()
     hold: int | None = None
     for at, (start, raw) in enumerate(spans):
-        token = (acts.words(raw) or [""])[0]
+        token = _whole((acts.words(raw) or [""])[0])
         last = open_end and at == len(spans) - 1
-        if _is_core(token) or (last and _may_become(token)):
+        parts = {token, *_PART.findall(token)} if ordered else {token}
+        if any(_is_core(part, ordered) or (last and _may_become(part, ordered)) for part in parts):
             return start if hold is None else hold
         if hold is not None and token not in _FILL and not (last and any(f.startswith(token) for f in _FILL)):
             hold = None
@@ -261,13 +280,58 @@ def _kind(before: Sequence[str], token: str, *, well: bool) -> str | None:
     return "bare" if token in _DONE and len(before) < 3 else None
 
 
-def _is_core(word: str) -> bool:
-    return any(word in kind for kind in _CORES)
+def _tokens(text: str) -> tuple[list[str], set[int]]:
+    """The words of a sentence, and the places of those that begin a part of it, behind a comma or the like."""
+    tokens: list[str] = []
+    text = _AGAIN.sub("again", text)
+    apart: set[int] = set()
+    for raw in text.split():
+        tokens += [_whole(one) for one in acts.words(raw) if any(letter.isalnum() for letter in one)]
+        if raw.endswith((",", ";", ":", "—", "–")):
+            apart.add(len(tokens))
+    return tokens, apart
 
 
-def _may_become(begun: str) -> bool:
+def _whole(word: str) -> str:
+    """``re-started`` is ``restarted``."""
+    together = word.replace("-", "", 1)
+    return together if word.startswith("re-") and _is_core(together, ordered=False) else word
+
+
+def _begin(tokens: Sequence[str], apart: set[int], at: int) -> int:
+    """Where the words begin that tell how the word of an act is meant: "Before you ask, I have restarted it" means
+    it, whatever stands before the comma."""
+    first = max(0, at - 8)
+    if tokens[at] in acts.GOING_WORDS:
+        return first
+    mine = [place for place in range(first, at) if tokens[place] in _ME and place in apart]
+    return mine[-1] if mine else first
+
+
+def _asks(tokens: Sequence[str]) -> bool:
+    """Whether a sentence with a question mark begins as a question, or tells of what is to come."""
+    head = [token for token in tokens[:3] if token not in _LEAD]
+    return not head or head[0] in _ASKING or any(token in acts.GOING_WORDS for token in tokens)
+
+
+def _labelled(tokens: Sequence[str], at: int) -> bool:
+    """Whether it is put as in a list: "plex: restarted", "Updates installed"."""
+    before = tokens[:at]
+    return (
+        len(before) < 4
+        and (len(tokens) - at < 3 or tokens[at + 1] == "by")
+        and (_NOT | _AUX | {"you"}).isdisjoint(tokens)
+    )
+
+
+def _is_core(word: str, ordered: bool) -> bool:
+    return any(word in kind for kind in _CORES) or (ordered and word in WORDS)
+
+
+def _may_become(begun: str, ordered: bool) -> bool:
     """Whether a word that is not finished could still become one of an act."""
-    return len(begun) > 2 and any(word.startswith(begun) for kind in _CORES for word in kind)
+    kinds = (*_CORES, WORDS) if ordered else _CORES
+    return len(begun) > 2 and any(word.startswith(begun) for kind in kinds for word in kind)
 
 
 def _of(call: ChatCall, claimed: set[str]) -> bool:
