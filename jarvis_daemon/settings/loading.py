@@ -16,6 +16,7 @@ from pydantic import BaseModel
 
 from jarvis_daemon.protocol.errors import JarvisError
 from jarvis_daemon.protocol.locate import Places
+from jarvis_daemon.redact import learn
 from jarvis_daemon.settings.model import Settings
 from jarvis_daemon.settings.sections import ClusterSettings
 
@@ -69,6 +70,8 @@ def load(places: Places, environ: Mapping[str, str] | None = None) -> Loaded:
         ) from None
     if settings.cluster is not None:
         _load_secret(settings.cluster, places, env, origins)
+        if (token := settings.cluster.token_secret) is not None:
+            learn(token.get_secret_value())
     for key, _ in _leaves(settings.model_dump()):
         origins.setdefault(key, "default")
     return Loaded(settings, origins)

@@ -11,16 +11,25 @@ import pydantic
 
 from jarvis_daemon.protocol.errors import JarvisError
 from jarvis_daemon.protocol.locate import Places
+from jarvis_daemon.redact import learn
 
 
 def secret(
     places: Places, given: pydantic.SecretStr | None, file: str | None, credential: str,
     environ: Mapping[str, str] | None = None,
 ) -> str | None:  # fmt: skip
-    """The secret, None where none is configured. Raises ``config_invalid`` where it cannot be had."""
+    """The secret, None where none is configured. Raises ``config_invalid`` where it cannot be had. From then on it is
+    taken out of whatever is redacted, whatever it looks like."""
+    found = _found(places, given, file, credential, os.environ if environ is None else environ)
+    learn(found)
+    return found
+
+
+def _found(
+    places: Places, given: pydantic.SecretStr | None, file: str | None, credential: str, env: Mapping[str, str]
+) -> str | None:
     if given is not None:
         return given.get_secret_value()
-    env = os.environ if environ is None else environ
     if folder := env.get("CREDENTIALS_DIRECTORY"):
         path = Path(folder) / credential
         if path.exists():

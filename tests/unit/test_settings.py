@@ -8,7 +8,9 @@ import pytest
 
 from jarvis_daemon.protocol.errors import JarvisError
 from jarvis_daemon.protocol.locate import Places, base_places
+from jarvis_daemon.redact import redact
 from jarvis_daemon.settings import Section, Settings, load
+from jarvis_daemon.settings.secret import secret
 
 GOOD = """
 [cluster]
@@ -115,3 +117,12 @@ def test_every_field_is_explained() -> None:
                 assert field.description or name == "user" or name == "enabled", f"{model.__name__}.{name}"
 
     sections(Settings)
+
+
+def test_a_secret_that_was_read_is_redacted_whatever_it_looks_like(tmp_path: Path) -> None:
+    places = base_places({"JARVIS_HOME": str(tmp_path)})
+    places.config_dir.mkdir(parents=True, exist_ok=True)
+    (places.config_dir / "word").write_text("correct horse battery")
+    (places.config_dir / "word").chmod(0o600)
+    assert secret(places, None, "word", "none", {}) == "correct horse battery"
+    assert "horse" not in redact("they said correct horse battery to me")
