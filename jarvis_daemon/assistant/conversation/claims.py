@@ -21,6 +21,7 @@ from jarvis_daemon.protocol.text import clean
 LONGEST: Final = 800
 """A sentence without an end is judged at this length."""
 GOOD: Final = frozenset({"verified", "done"})
+NOT_SO: Final = "I was about to say that something was done; in truth I have done nothing of the kind."
 _END: Final = re.compile(r"[.!?…](?=\s)|\n")
 _WORD: Final = re.compile(r"[^\s]+")
 _ME: Final = frozenset({"i", "i've", "i'm", "i'd", "we", "we've", "we're", "jarvis"})
@@ -199,7 +200,7 @@ class Claims:
                 return f"That is not done yet: {call.name} on {name} waits for your {held}."
             if call.status not in GOOD:
                 return f"That is not so: {clean(call.text or f'{call.name} on {name}: {call.status}', limit=300)}"
-        return "I was about to say that something was done; in truth I have done nothing of the kind."
+        return NOT_SO
 
 
 def claims(

@@ -17,7 +17,7 @@ from typing import Any, Final, Protocol, cast
 
 from jarvis_daemon.assistant.conversation import acts, balance
 from jarvis_daemon.assistant.conversation.calling import BAD_MAX, Calling, named
-from jarvis_daemon.assistant.conversation.claims import Claims, Piece
+from jarvis_daemon.assistant.conversation.claims import NOT_SO, Claims, Piece
 from jarvis_daemon.assistant.conversation.context import Context
 from jarvis_daemon.assistant.conversation.deadline import within
 from jarvis_daemon.assistant.conversation.grounding import Grounding
@@ -278,7 +278,9 @@ class _Run:
         writing = {name for name, spec in self.specs.items() if spec.writes}
         found = balance.sentence(self.calling.calls, writing, self.ordered, tried=self.tried)
         stands = self.claims.stands.rstrip()
-        if found and not stands.endswith(found):
+        what = found.partition(": ")[2].replace("(", "").replace(")", "")
+        twice = stands.endswith(NOT_SO) if found == balance.NOTHING else bool(what) and stands.endswith(what)
+        if found and not twice:
             await self._tell(self.claims.add(f"\n\n{found}" if stands else found))
 
     async def fail(self, sentence: str, from_char: int | None = None) -> None:

@@ -16,7 +16,12 @@ WRITING = {"reboot_vm", "restart_service"}
 
 @pytest.mark.parametrize(
     "boast",
-    ["Plex läuft wieder.", "Voilà, plex tourne à nouveau.", "As you wish; it hums again.", "outcome: verified."],
+    [
+        "Het draait weer.",
+        "Voilà, plex tourne à nouveau.",
+        "As you wish; it hums again.",
+        "I have restarted it. Hm.",
+    ],
 )
 async def test_an_order_without_a_call_ends_with_that(house: House, boast: str) -> None:
     outcome = await house.ask(brain(says(boast)), "restart smbd on pve")
@@ -83,3 +88,11 @@ def test_a_second_try_that_worked_is_enough_and_another_thing_is_not() -> None:
     assert other == NOTHING or other.startswith("Only this was done in this turn: remember")
     assert sentence([call("get_vms", tier="green", status="done")], WRITING, None, tried=False) == ""
     assert sentence([call("get_vms", tier="green", status="done")], WRITING, {"restart"}, tried=False) == NOTHING
+
+
+async def test_what_was_said_for_a_withheld_claim_is_not_said_again(house: House) -> None:
+    false = await house.ask(brain(says("I have restarted smbd.")), "restart smbd on pve")
+    assert false.text == "I was about to say that something was done; in truth I have done nothing of the kind."
+    model = brain(calls(("reboot_vm", {"guest": "plex"})), says("I have rebooted plex."))
+    waits = await house.ask(model, "reboot plex")
+    assert waits.text.count("waits for your approval") == 1
