@@ -25,8 +25,7 @@ from jarvis_daemon.clock import Clock
 from jarvis_daemon.incidents.lines import span
 from jarvis_daemon.protocol.errors import JarvisError
 from jarvis_daemon.protocol.mind import Advice, Cause, IncidentExplain, IncidentExplained
-from jarvis_daemon.protocol.text import clean_block
-from jarvis_daemon.redact import redact
+from jarvis_daemon.redact import redact, safe_block
 from jarvis_daemon.tools import Act, Registry, Target, Tier, ToolSpec
 from jarvis_daemon.tools.spec import Args, Output
 
@@ -147,7 +146,7 @@ class Explainer:
         except JarvisError as error:
             _log.info("no prose", extra={"data": {"why": error.sentence()}})
             return "", ""
-        return redact(clean_block(prose, limit=PROSE_MAX)).strip(), backend
+        return safe_block(prose, limit=PROSE_MAX).strip(), backend
 
     async def _run(self, args: ExplainArgs, target: Target, act: Act) -> ExplainOutput:
         return ExplainOutput(explained=await self.explain(IncidentExplain(id=args.incident), DAEMON))

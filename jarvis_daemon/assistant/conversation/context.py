@@ -18,7 +18,7 @@ from jarvis_daemon.bus.state import StateDelta
 from jarvis_daemon.clock import Clock
 from jarvis_daemon.protocol.state import Cluster, Guest, Incident, Node, Source, Storage
 from jarvis_daemon.protocol.text import clean
-from jarvis_daemon.redact import redact
+from jarvis_daemon.redact import safe_line
 
 BUDGET: Final = 600
 KEPT_S: Final = 30.0
@@ -99,7 +99,7 @@ class Context:
             simulated = ", simulated" if one.simulated else ""
             parts.append(f"cluster {clean(one.name, limit=40)}{simulated}: {quorum}, {online}")
             if one.problem:
-                parts.append(f"NOT WATCHED: {clean(redact(one.problem), limit=160)}")
+                parts.append(f"NOT WATCHED: {safe_line(one.problem, limit=160)}")
         return f"{'; '.join(parts) or 'nothing is known of the cluster yet'}. {self._age()}"
 
     def _age(self) -> str:
@@ -179,7 +179,7 @@ def _incidents(incidents: list[Incident]) -> Iterator[tuple[str, tuple[str, ...]
     grave = {"critical": 0, "error": 1, "warning": 2, "info": 3}
     for one in sorted(incidents, key=lambda i: (grave.get(i.severity, 4), -i.opened_at))[:8]:
         text = f"incident {one.id} open: {one.severity}, {one.condition} of {clean(one.target, limit=60)}: "
-        yield text + clean(redact(one.title), limit=120), (one.target, f"incident:{one.id}")
+        yield text + safe_line(one.title, limit=120), (one.target, f"incident:{one.id}")
     yield (f"{len(incidents)} incidents are open" if incidents else "no incident is open"), ()
 
 

@@ -17,7 +17,7 @@ from typing import Final
 from jarvis_daemon.assistant.conversation.turn import PastTurn
 from jarvis_daemon.assistant.llm.contract import LLMBackend, Message, guess_tokens
 from jarvis_daemon.protocol.text import clean
-from jarvis_daemon.redact import redact
+from jarvis_daemon.redact import redact, safe_line
 
 FULL: Final = 0.7
 """Share of the room at which older turns become a summary."""
@@ -137,7 +137,7 @@ async def told(summary: str, turns: Sequence[PastTurn], by_model: Summarise | No
 
 def _line(turn: PastTurn) -> str:
     """One turn: what was asked, the beginning of the answer, what has numbers, what became of calls."""
-    asked = _without_leave(clean(redact(turn.asked), limit=160))
+    asked = _without_leave(safe_line(turn.asked, limit=160))
     sentences = [clean(one, limit=200) for one in _SENTENCE.split(redact(turn.reply)) if one.strip()]
     said = sentences[:1] + [one for one in sentences[1:] if any(letter.isdigit() for letter in one)][:2]
     answer = _without_leave(" ".join(said))
