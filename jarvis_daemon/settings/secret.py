@@ -18,8 +18,8 @@ def secret(
     places: Places, given: pydantic.SecretStr | None, file: str | None, credential: str,
     environ: Mapping[str, str] | None = None,
 ) -> str | None:  # fmt: skip
-    """The secret, None where none is configured. Raises ``config_invalid`` where it cannot be had. From then on it is
-    taken out of whatever is redacted, whatever it looks like."""
+    """The secret, None where none is configured. Raises ``config_invalid`` where it cannot be had. From then on it
+    is taken out of whatever is redacted, whatever it looks like."""
     found = _found(places, given, file, credential, os.environ if environ is None else environ)
     learn(found)
     return found
