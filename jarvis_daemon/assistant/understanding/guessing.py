@@ -11,11 +11,14 @@ from typing import Final
 
 from hassil.expression import Alternative, Expression, Group, ListReference, RuleReference, TextChunk
 from rapidfuzz import fuzz, process
+from rapidfuzz.distance import OSA
 
 from jarvis_daemon.assistant.understanding.lists import FREE
 from jarvis_daemon.assistant.understanding.matching import Found, Line
 from jarvis_daemon.assistant.understanding.names import Names
+from jarvis_daemon.assistant.understanding.screens import words_of
 from jarvis_daemon.assistant.understanding.sentences import Intent, Say
+from jarvis_daemon.assistant.understanding.verbs import FORMS as ACTS
 
 NEAR: Final = 75.0
 """Least likeness of a word to the one that was meant, of 100."""
@@ -23,6 +26,24 @@ NEAR_ALL: Final = 80.0
 """Of the whole sentence."""
 FORMS: Final = 24
 """Forms of a template that are compared."""
+LIKE: Final = 20
+"""Forms that are looked at, the likest first."""
+LONG: Final = 7
+"""Letters of a word in which two slips are believed."""
+MEANT: Final = words_of(
+    "watch heal hold check ping lock unlock mount unmount park rest trust mistrust enable disable free power open "
+    "close test try look find sync scan track trim fix mend repair heat train rain brain grain stat status star "
+    "smart stare stay state step shop slop top stoop boat book boost blot bolt more mode mole love drag drawn wave "
+    "wade wage ware wale make fake lake bake hall half hilt hale malt salt close alone cone cope cops path pitch "
+    "perch parch pass past cause tap tab tan tar bag rag ran ruin rub rug rum mate mite must mule act ask back "
+    "pack five live see sit get let aid ado pet pit but lunch poll pill poke breeze pounce reside resent retain "
+    "revise refuse rename rebuild replay replace report respond reverse reserve request renew read write ready "
+    "cleat drown sleep slip shot shut show stock strip suspect deploy deplete detach attach detect log ill till kiln "
+    "kilt ship swap wait walk work wire wise wide pipe praise pose mark prove wave save send sense spend stun"
+)
+"""Words of plain English that are like an act's and none: they are meant as they are said."""
+_BEFORE: Final = ("un", "dis", "re", "de", "mis", "non", "in", "pre", "over")
+_BEHIND: Final = ("off", "on", "up", "down", "out", "back", "less", "able")
 _ARTICLES: Final = frozenset({"the", "a", "an", "my"})
 MARK: Final = "\x1f"
 """Stands for a name or value."""
@@ -33,11 +54,15 @@ class Guesser:
 
     def __init__(self, intents: Sequence[Intent]) -> None:
         self._forms: dict[int, dict[str, None]] = {}
+        self._orders: set[str] = set()
         for intent in intents:
             for say in intent.says:
                 if FREE.isdisjoint(say.slots.values()):
                     for form in forms(intent, say):
                         self._forms.setdefault(form.count(MARK), {})[form] = None
+                        if intent.kind == "order":
+                            self._orders.add(form)
+        self._known = ACTS | MEANT | {word for form in self._orders for word in form.split(" ")}
         self._lists = {marks: list(kept) for marks, kept in self._forms.items()}
 
     def sentences(self, line: Line, found: Found) -> Iterator[str]:
@@ -45,11 +70,22 @@ class Guesser:
         words, said = _marked(line, found)
         known = self._lists.get(words.count(MARK), [])
         text = " ".join(words)
-        for form, _, _ in process.extract(text, known, scorer=fuzz.ratio, score_cutoff=NEAR_ALL, limit=5):
+        for form, _, _ in process.extract(text, known, scorer=fuzz.ratio, score_cutoff=NEAR_ALL, limit=LIKE):
             theirs = form.split(" ")
-            if len(theirs) == len(words) and all(map(_like, words, theirs)):
+            like = self._slip if form in self._orders else _like
+            if len(theirs) == len(words) and all(map(like, words, theirs)):
                 names = iter(said)
                 yield " ".join(next(names) if word == MARK else word for word in theirs)
+
+    def _slip(self, said: str, ours: str) -> bool:
+        """Whether a word of an order was mistyped; one that is known, or says the contrary, was not."""
+        if said == ours:
+            return True
+        if MARK in (said, ours) or said in self._known or said[0] != ours[0]:
+            return False
+        if any({said, ours} == {word, more} for word in (said, ours) for more in _derived(word)):
+            return False
+        return OSA.distance(said, ours) <= (2 if min(len(said), len(ours)) >= LONG else 1)
 
 
 def near_names(word: str, names: Names) -> list[tuple[str, str]]:
@@ -138,6 +174,12 @@ def _marked(line: Line, found: Found) -> tuple[list[str], list[str]]:
                 words.append(line.tokens[at])
             at += 1
     return words, names
+
+
+def _derived(word: str) -> Iterator[str]:
+    """Words that say something else than ``word`` and are like it."""
+    yield from (before + word for before in _BEFORE)
+    yield from (word + behind for behind in _BEHIND)
 
 
 def _like(one: str, other: str) -> bool:

@@ -42,8 +42,8 @@ _QUESTION_MARKS: Final = frozenset("?？؟‽¿⁇⁈⁉⸮⸘︖﹖՞፧\u037e�
 class Reading:
     """``lines``: as it was said, without politeness before it, without any; the same only once.
 
-    ``hidden``: it held escapes, bidi or invisible characters. ``lines_said``: how many lines it had. ``asks``: there
-    is a question mark anywhere in it, and it is no polite "could you …?".
+    ``hidden``: it held escapes, bidi or invisible characters. ``lines_said``: how many lines it had. ``asks``:
+    there is a question mark anywhere in it, and it is no polite "could you …?".
     """
 
     lines: tuple[Line, ...]

@@ -246,11 +246,16 @@ class Understanding:
         return [(odd[0], odd[-1] + 1)]
 
     def _likely(self, line: Line, found: Found, kinds: set[str]) -> Understood:
+        """Of several acts that it may have been, none is chosen."""
+        likely: dict[str, Understood] = {}
         for sentence in self._files.guesser.sentences(line, found):
             understood = self._plain(sentence)
             if understood is not None and understood.kind in kinds:
-                return Understood("unknown", suggestion=sentence)
-        return Understood("unknown")
+                likely[sentence] = understood
+        acts = {(one.tool, str(one.args)) for one in likely.values() if one.kind == "order"}
+        if not likely or len(acts) > 1:
+            return Understood("unknown")
+        return Understood("unknown", suggestion=next(iter(likely)))
 
     def _plain(self, sentence: str) -> Understood | None:
         """What a sentence of ours means."""

@@ -89,6 +89,9 @@ def test_it_says_why(shared: Lab, sentence: str) -> None:
 SUGGESTED: Final = {
     "restart plexx": "restart plex",
     "restrat plex": "restart plex",
+    "restar plex": "restart plex",
+    "reboto gitea": "reboot gitea",
+    "strat plex": "start plex",
     "shut plx down": "shut plex down",
     "should I restart plex?": "restart plex",
     "restart plex?": "restart plex",
@@ -101,6 +104,21 @@ def test_a_slip_is_answered_with_a_sentence_of_ours_that_would_be_understood(sha
     understood = shared.understanding.parse(sentence)
     assert understood.suggestion == SUGGESTED[sentence]
     assert shared.understanding.parse(understood.suggestion).kind == "order"
+
+
+TURNED: Final = (
+    "trust storage-high", "trust the runbook storage-high", "unsilence plex", "unstop plex", "heal plex",
+    "watch plex", "clean pve", "train pve", "rain pve", "resume pve", "power agent", "make agent", "wale agent",
+    "stat plex", "brain pve", "clean agent1", "unpatch plex", "undrain pve", "hold plex", "close plex",
+    "check plex", "free pve", "rest plex", "park plex", "unkill plex", "untag plex",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("sentence", TURNED)
+def test_a_suggestion_never_turns_the_meaning_round(shared: Lab, sentence: str) -> None:
+    understood = shared.understanding.parse(sentence)
+    assert understood.kind in {"unknown", "blocked"}, understood
+    assert understood.suggestion is None or shared.understanding.parse(understood.suggestion).kind == "question"
 
 
 HUGE: Final = {
