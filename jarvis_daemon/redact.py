@@ -29,7 +29,7 @@ _NAME: Final = (
 _PAIR: Final = r"[\w.-]{1,64}+\\{0,15}+[\"']?\s?[:=]"
 """Behind a comma or the like: another name and its value."""
 _PROSE: Final = (
-    r"(?!\*\*\*|(?:bearer|basic|token|digest)\s)(?!(?:none|null|true|false|yes|no|not|is|was|has|are|and|or|of|for|the"
+    r"(?!\*\*\*|(?:bearer|basic|token|digest)\s)(?!(?:none|nothing|null|true|false|yes|no|not|is|was|has|are|and|or|of|for|the"
     r"|to|in|on|at|by|with|from|expired|invalid|missing|required|denied|rejected|refused|wrong|empty|unset|mismatch"
     r"|failed|failure|error|incorrect|accepted|renewed|changed|unknown|file|files|authentication|permission|completed"
     r"|chauthtok)"

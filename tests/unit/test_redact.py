@@ -134,6 +134,7 @@ EVIDENCE = [
     '{"token": "not configured", "password": "changed"}',
     "password changed for root; the new password expires on 2026-11-20",
     "password: required, token: none",
+    "pass: nothing against it",
     "passwd: files systemd",
     "pam_unix(passwd:chauthtok): password changed for root",
     "password [success=1 default=ignore] pam_unix.so obscure use_authtok try_first_pass yescrypt",

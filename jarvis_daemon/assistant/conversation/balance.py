@@ -23,6 +23,8 @@ _NEVER: Final = frozenset({"refused", "denied", "expired", "cancelled"})
 _BEGUN: Final = frozenset({"running", "unverified", "contradicted"})
 _KEPT: Final = frozenset({"remember"})
 """What is remembered of a turn needs no call."""
+_NOUNS: Final = frozenset({"backup", "snapshot", "update", "tag", "silence"})
+"""Acts whose words are things too: "plex backup status" orders none; "make a backup" does."""
 _GO_ON: Final = frozenset({"yes", "ok", "okay", "sure", "go", "do", "again", "same", "proceed", "continue", "both"})
 FEW: Final = 6
 """Words of an answer that means the order before it."""
@@ -38,7 +40,7 @@ def acts_ordered(turn: Turn) -> set[str] | None:
         return set() if acts.ordered(acts.words(before)) and not asks(before) else None
     if asks(turn.asked) or why_not(turn.asked) == "asked":
         return None
-    return found if found - acts.LIGHT or (found and orders(turn.asked)) else None
+    return found if found - acts.LIGHT - _NOUNS or (found and orders(turn.asked)) else None
 
 
 def sentence(

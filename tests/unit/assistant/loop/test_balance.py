@@ -52,6 +52,18 @@ async def test_a_question_and_a_deed_need_no_such_sentence(house: House) -> None
     assert done.text == "It hums."
 
 
+@pytest.mark.parametrize("asked", ["plex backup status", "last snapshot of plex", "show me the backups"])
+async def test_what_is_a_thing_too_orders_nothing(house: House, asked: str) -> None:
+    assert (await house.ask(brain(says("From Monday.")), asked)).text == "From Monday."
+
+
+@pytest.mark.parametrize(
+    "asked", ["make a backup of plex", "please take a snapshot of plex", "plex restart", "stop it"]
+)
+async def test_an_order_is_one_wherever_its_word_stands(house: House, asked: str) -> None:
+    assert (await house.ask(brain(says("Het draait.")), asked)).text.endswith(NOTHING)
+
+
 async def test_a_yes_means_the_order_before_it(house: House) -> None:
     past = (PastTurn(6, "restart smbd", "On which node?"),)
     assert (await house.ask(brain(says("It hums.")), "do it, on pve", past=past)).text.endswith(NOTHING)
