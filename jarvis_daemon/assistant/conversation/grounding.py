@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import msgspec
 
 from jarvis_daemon.assistant.conversation import acts
-from jarvis_daemon.assistant.conversation.said import Known, Words, key, orders, why_not
+from jarvis_daemon.assistant.conversation.said import FILLERS, Known, Words, key, orders, why_not
 from jarvis_daemon.assistant.conversation.taking import Beside, Wanted, fits
 from jarvis_daemon.assistant.conversation.turn import PastTurn, Turn
 from jarvis_daemon.assistant.understanding import screens
@@ -41,7 +41,9 @@ SHOWN: Final = 1000
 """Characters of a value that an operator is shown; of a longer one both ends and its length."""
 _YES: Final = acts.many("yes yeah yep yup aye sure ok okay")
 _BESIDE_YES: Final = _YES | acts.many("please do it go ahead sir jarvis thanks")
-_OTHERWISE: Final = screens.STRICT - screens.SEVERAL - {"should"} | acts.many("or leave hold wait stop keep skip")
+_OTHERWISE: Final = screens.STRICT - screens.SEVERAL - {"should"} | acts.many(
+    "or leave hold wait stop keep skip nah hm maybe cancel"
+)
 _QUOTES: Final = str.maketrans(dict.fromkeys('“”„‟«»"`‹›″＂', "'"))
 
 
@@ -100,7 +102,7 @@ class Grounding:
     def ground(self, spec: ToolSpec, args: Mapping[str, Any], turn: Turn, reading: Reading) -> Grounds:
         """Judge one call. ``args`` may be wrong in any way; what is not known here is not grounded."""
         known = self._known()
-        wanted = [self._wanted(spec, name, value) for name, value in args.items()]
+        wanted = [self._wanted(spec, name, value, known) for name, value in args.items()]
         text = in_force(turn, known, spec, wanted)
         ordering = [order for order in orders(text, known) if acts.orders_tool(spec, order.tokens)]
         if turn.principal.role != "operator" or why_not(text) is not None:
@@ -153,8 +155,8 @@ class Grounding:
             frozenset(" ".join(acts.words(alias)) for alias in self._aliases()),
         )  # fmt: skip
 
-    def _wanted(self, spec: ToolSpec, name: str, value: Any) -> Wanted:
-        target, names = self._target(spec, name, value)
+    def _wanted(self, spec: ToolSpec, name: str, value: Any, known: Known) -> Wanted:
+        target, names = self._target(spec, name, value, known)
         defaults = _defaults(spec)
         default = name in defaults and defaults[name] == value and type(defaults[name]) is type(value)
         return Wanted(name, value, names, target, _listed(spec, name), default)
@@ -173,7 +175,7 @@ class Grounding:
                 kin |= {node.name for node in cluster.view("nodes", Node).values()}
         return Beside(near, kin)
 
-    def _target(self, spec: ToolSpec, name: str, value: Any) -> tuple[bool, Sequence[str]]:
+    def _target(self, spec: ToolSpec, name: str, value: Any, known: Known) -> tuple[bool, Sequence[str]]:
         """Whether an argument names what is acted upon, and all that its thing is called."""
         if name == "name" and not spec.name.startswith(_NEW_NAMES):
             return True, [str(value)]
@@ -181,7 +183,7 @@ class Grounding:
             return False, [str(value)] if isinstance(value, str) else []
         names = self._names(str(value), name)
         words = [word for word, meant in self._aliases().items() if meant in names]
-        return True, [*names, *words]
+        return True, [*names, *(word for word in words if key(word) not in known.kinds)]  # a real name is its own
 
     def _names(self, value: str, argument: str) -> list[str]:
         plain = value.rpartition("/")[2] if ":" in value and "/" in value else value
@@ -216,9 +218,16 @@ def in_force(turn: Turn, known: Known, spec: ToolSpec, wanted: Sequence[Wanted])
         return before.asked if _repeats(before.reply, known, spec, wanted) else turn.asked
     answer, earlier = Words.of(turn.asked, known), Words.of(before.asked, known)
     needs = [one for one in wanted if not one.default]
-    if any(one.places(answer) and not one.places(earlier) for one in needs):
+    named = {
+        token for one in needs if not one.places(earlier) for at in one.places(answer) for token in _at(answer, at)
+    }
+    if not named <= FILLERS | _BESIDE_YES and _OTHERWISE.isdisjoint(tokens):
         return f"{before.asked} {turn.asked}"
     return turn.asked
+
+
+def _at(words: Words, places: Iterable[int]) -> list[str]:
+    return [words.tokens[at] for at in places]
 
 
 def _asks_back(before: PastTurn, turn: Turn) -> bool:

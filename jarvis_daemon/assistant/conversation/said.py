@@ -12,6 +12,7 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Final
 
 from jarvis_daemon.assistant.conversation import acts
@@ -147,7 +148,7 @@ class Words:
         loose |= {name for name in names if name.isdecimal()}
         strict = {parts(name) for name in usable}
         return [
-            frozenset(range(at, end)) for at, end, found in self.windows()
+            frozenset(range(at, end)) for at, end, found in self._rows
             if (found in loose or parts(" ".join(self.tokens[at:end])) in strict) and not self._within(at, end)
         ]  # fmt: skip
 
@@ -225,12 +226,15 @@ class Words:
 
     def _within(self, at: int, end: int) -> bool:
         """Whether a longer known name covers these words."""
-        if not self.known.names:
-            return False
-        return any(
-            first <= at and last >= end and (first, last) != (at, end) and together in self.known.names
-            for first, last, together in self.windows()
-        )
+        return any(first <= at and last >= end and (first, last) != (at, end) for first, last in self._known_at)
+
+    @cached_property
+    def _rows(self) -> tuple[tuple[int, int, str], ...]:
+        return tuple(self.windows())
+
+    @cached_property
+    def _known_at(self) -> tuple[tuple[int, int], ...]:
+        return tuple((at, end) for at, end, together in self._rows if together in self.known.names)
 
     def _amounts(self) -> Iterator[tuple[int, int, float]]:
         for at, token in enumerate(self.tokens):

@@ -39,6 +39,8 @@ _KIND_WORDS: Final[Mapping[str, frozenset[str]]] = {
 """By argument: a name that is also another kind of thing's needs one of these beside it."""
 _NEW: Final = acts.many("new fresh quick another")
 _LIGHT: Final = acts.many("take make do run create")
+MANY: Final = 5
+"""So often a value may stand in one order; then it is no order that anybody types."""
 _ARTICLES: Final = acts.many("a an the my our this that")
 _NO_TARGET: Final = acts.many("from for with because reason as than")
 _CALLED: Final = acts.many("named called name as")
@@ -76,7 +78,7 @@ def fits(order: Words, spec: ToolSpec, wanted: Sequence[Wanted], beside: Beside)
     choices: list[list[Places]] = []
     for one in wanted:
         places = [at for at in one.places(order) if _stands_right(order, spec, one, at)]
-        if not places and not one.default:
+        if len(places) > MANY or (not places and not one.default):
             return False
         choices.append([*places, frozenset()] if one.default else places)
     extra = _extra(order, wanted, beside)

@@ -328,6 +328,26 @@ async def test_no_other_word_wakes_an_earlier_order(house: House, answer: str) -
     assert not alone(house, answer, "start_vm", past=past, guest="gitea")
 
 
+@pytest.mark.parametrize("answer", ["thanks", "ok", "wait", "keep", "nah", "never", "up", "please"])
+async def test_what_only_answers_names_no_snapshot(house: House, answer: str) -> None:
+    past = (PastTurn(1, "snapshot plex", "Under which name?"),)
+    assert not alone(house, answer, "create_snapshot", past=past, guest="plex", name=answer)
+    assert alone(house, "fresh", "create_snapshot", past=past, guest="plex", name="fresh")
+
+
+async def test_a_word_for_a_thing_takes_no_real_name(house: House) -> None:
+    for word in ("plex", "Plex", "pve"):
+        assert not alone(house, f"start {word}", "start_vm", guest="gitea", aliases={word: "gitea"})
+    assert alone(house, "start plex", "start_vm", guest="plex", aliases={"plex": "gitea"})
+
+
+async def test_an_order_that_nobody_types_waits_and_takes_no_time(house: House) -> None:
+    asked = "run " + "df -h pve " * 38
+    assert not alone(house, asked, "execute_ssh", node="pve", command="df -h", timeout_s=60)
+    many = "snapshot " + "plex as x1 " * 34
+    assert not alone(house, many, "create_snapshot", guest="plex", name="x1", description="as")
+
+
 async def test_a_plain_yes_answers_a_question_for_this_very_act(house: House) -> None:
     def answered(answer: str, question: str, **args: Any) -> bool:
         past = (PastTurn(1, "start plex", question),)
