@@ -38,8 +38,8 @@ MEANT: Final = words_of(
     "perch parch pass past cause tap tab tan tar bag rag ran ruin rub rug rum mate mite must mule act ask back "
     "pack five live see sit get let aid ado pet pit but lunch poll pill poke breeze pounce reside resent retain "
     "revise refuse rename rebuild replay replace report respond reverse reserve request renew read write ready "
-    "cleat drown sleep slip shot shut show stock strip suspect deploy deplete detach attach detect log ill till kiln "
-    "kilt ship swap wait walk work wire wise wide pipe praise pose mark prove wave save send sense spend stun"
+    "drown sleep slip shot shut show stock strip suspect deploy deplete detach attach detect log till kiln "
+    "cleat ill kilt ship swap wait walk work wire wise wide pipe praise pose mark prove wave save send sense stun"
 )
 """Words of plain English that are like an act's and none: they are meant as they are said."""
 _BEFORE: Final = ("un", "dis", "re", "de", "mis", "non", "in", "pre", "over")

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from jarvis_daemon.assistant.understanding.numbers import spoken
-from jarvis_daemon.assistant.understanding.screens import RESERVED, STRICT
+from jarvis_daemon.assistant.understanding.screens import PARTICLES, RESERVED, STRICT, WAVERING, words_of
+from jarvis_daemon.assistant.understanding.verbs import FORMS
 from jarvis_daemon.protocol.text import clean
 
 MAX_WORDS: Final = 6
@@ -26,6 +27,17 @@ _OF_KIND: Final[dict[str, tuple[str, ...]]] = {
 }  # fmt: skip
 BEFORE_VMID: Final = ("vm", "ct", "lxc", "container", "guest", "vmid", "id", "number", "machine")
 """What people say before a vmid; "vm 104" is no phrase of its own, else a thousand guests had ten thousand."""
+
+_BESIDE: Final = (PARTICLES | WAVERING) - {"one"}
+"""With one of these beside another's name, a sentence speaks of the other."""
+_FILLING: Final = (
+    _BESIDE
+    | FORMS
+    | words_of(
+        "vm ct lxc container guest vmid id number machine virtual server node host hypervisor storage pool disk "
+        "datastore share docker service unit daemon snapshot backup template just old new again"
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -138,12 +150,38 @@ class Names:
             phrase = token
             for end in range(at + 1, min(at + MAX_WORDS + 1, len(tokens)) + 1):
                 if phrase in self._by_phrase or phrase in self._aliases:
-                    yield at, end, self.get(phrase)
+                    yield at, end, self._plainly(phrase)
                 if end < len(tokens):
                     phrase = f"{phrase} {tokens[end]}"
+
+    def _plainly(self, phrase: str) -> tuple[Entry, ...]:
+        """What a phrase of a sentence names. A guest called ``gitea-on-pve`` or ``my-gitea`` is not meant by the
+        same words with blanks where there is a gitea: it is found as it is written only."""
+        entries = self.get(phrase)
+        words = phrase.split(" ")
+        if len(words) == 1 or phrase not in self._by_phrase:
+            return entries
+        kept = tuple(entry for entry in entries if not _broken(entry, phrase))
+        if len(kept) == len(entries):
+            return entries
+        rest, at, others = [], 0, False
+        while at < len(words):
+            spans = (end for end in range(len(words), at, -1) if end - at < len(words))
+            end = next((end for end in spans if " ".join(words[at:end]) in self._by_phrase), at)
+            others = others or end > at
+            rest += [] if end > at else [words[at]]
+            at = max(end, at + 1)
+        hides = others and rest and (not _BESIDE.isdisjoint(rest) or _FILLING.issuperset(rest))
+        return kept if hides else entries
 
     def _count(self, phrase: str, by: int) -> None:
         first = phrase.split(" ", 1)[0]
         self._firsts[first] = self._firsts.get(first, 0) + by
         if not self._firsts[first]:
             del self._firsts[first]
+
+
+def _broken(entry: Entry, phrase: str) -> bool:
+    """Whether the phrase is the name with blanks where it has hyphens, or something else."""
+    name = str(entry.parts.get("name") or entry.parts.get("unit") or "").casefold()
+    return phrase != name and phrase in phrases(name)

@@ -165,3 +165,26 @@ def test_who_is_spoken_to_late_knows_what_was_told_before(shared: Lab) -> None:
     assert made.understanding.parse("restart dashy").kind == "blocked"
     assert made.understanding.parse("restart gone").kind != "order"
     assert made.understanding.parse("restart homer").args == {"guest": "401"}
+
+
+CAPTURING = {
+    "my-gitea": "start my gitea", "container-gitea": "start container gitea", "gitea-now": "start gitea now",
+    "gitea-please": "start gitea please", "up-gitea": "back up gitea", "gitea-on-pve": "start gitea on pve",
+    "of-gitea": "snapshot of gitea", "gitea-again": "start gitea again",
+    "gitea-called-x": "snapshot gitea called x", "gitea-backup": "start gitea backup", "gitea-vm": "start gitea vm",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CAPTURING)
+def test_a_name_made_of_anothers_and_fillers_is_found_only_as_it_is_written(own: Lab, name: str) -> None:
+    before = own.understanding.parse(CAPTURING[name])
+    own.guest(666, name)
+    after = own.understanding.parse(CAPTURING[name])
+    assert (after.kind, after.tool, after.args) == (before.kind, before.tool, before.args)
+    assert own.understanding.parse(f"restart {name}").args == {"guest": "666"}
+
+
+@pytest.mark.parametrize("name", ["proxmox-backup-server", "media-server", "gitea-runner", "web-of-things"])
+def test_a_name_of_its_own_is_still_said_with_blanks(own: Lab, name: str) -> None:
+    own.guest(667, name)
+    assert own.understanding.parse(f"restart {name.replace('-', ' ')}").args == {"guest": "667"}
