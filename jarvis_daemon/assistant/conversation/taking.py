@@ -39,6 +39,8 @@ _KIND_WORDS: Final[Mapping[str, frozenset[str]]] = {
 """By argument: a name that is also another kind of thing's needs one of these beside it."""
 _NEW: Final = acts.many("new fresh quick another")
 _LIGHT: Final = acts.many("take make do run create")
+_LEADING: Final = acts.many("from for with to of at in on than as named called")
+"""Words behind which something of the call has to come."""
 MANY: Final = 5
 """So often a value may stand in one order; then it is no order that anybody types."""
 _ARTICLES: Final = acts.many("a an the my our this that")
@@ -177,12 +179,20 @@ def _left(order: Words, spec: ToolSpec, taken: Places, extra: Places) -> list[st
     makes = spec.name.startswith(("create_", "clone_", "run_backup"))
     first = min(order.verbs)
 
+    covered = taken | extra | order.verbs
+
+    def leads_on(at: int) -> bool:
+        while at < len(order.tokens) and at not in covered and order.tokens[at] in _ARTICLES | NOUNS:
+            at += 1
+        return at in taken | extra
+
     def light(at: int, token: str) -> bool:
+        if token in _LEADING and not leads_on(at + 1):
+            return False  # "start plex for"
         if token == "right":  # noqa: S105
             return order.tokens[at + 1 : at + 2] in (("now",), ("away",))
         if token in FILLERS or token in acts.nouns(spec) or (makes and token in _NEW):
             return True
         return (at < first and token in _LIGHT) or not arguments.isdisjoint(_OF.get(token, ()))
 
-    covered = taken | extra | order.verbs
     return [token for at, token in enumerate(order.tokens) if at not in covered and not light(at, token)]

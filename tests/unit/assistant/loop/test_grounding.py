@@ -391,6 +391,7 @@ async def test_an_order_that_says_more_or_other_than_the_call_waits(house: House
         ("turn plex on and gitea off", "gitea"), ("turn plex off and on", "plex"),
         ("power off plex on pve", "plex"), ("power cycle plex on pve", "plex"), ("start plex and stop", "plex"),
         ("start plex. Stop, please", "plex"),
+        ("start plex for", "plex"), ("start plex to the", "plex"), ("start plex on this", "plex"),
         ("start the server of plex", "plex"), ("start the machine of the plex", "plex"),
     ],
 )  # fmt: skip
