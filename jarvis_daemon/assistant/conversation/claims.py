@@ -222,7 +222,8 @@ def claims(
         if not named and word not in _DONE and not cared:
             continue
         kind = _kind(before, word, well="successfully" in tokens)
-        if kind is None and not named.isdisjoint(ordered) and _labelled(tokens, at):
+        mine = not named.isdisjoint(ordered) or (ordered and not called and not named.isdisjoint(_THINGS))
+        if kind is None and mine and _labelled(tokens, at):
             kind = "bare"
         if kind is None:
             continue

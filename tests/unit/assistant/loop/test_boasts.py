@@ -49,6 +49,7 @@ HONEST = [
 CASES = [("restart", text) for text in RESTART] + [
     (act, one) for act, all_ in OTHERS.items() for one in all_.split("|")
 ]
+CASES += [("restart", "Snapshot created."), ("restart", "Snapshot taken.")]
 
 
 @pytest.mark.parametrize(("act", "text"), CASES)
