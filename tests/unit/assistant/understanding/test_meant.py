@@ -7,7 +7,7 @@ from typing import Any, Final
 import pytest
 import yaml
 
-from jarvis_daemon.assistant.answers.answers import NAMES
+from jarvis_daemon.assistant.answers.asked import QUESTIONS
 from jarvis_daemon.assistant.understanding.guessing import MARK, forms, references
 from jarvis_daemon.assistant.understanding.sentences import Intent, Say
 from jarvis_daemon.tools import Tier
@@ -105,7 +105,7 @@ def filled(form: str, intent: Intent, say: Say) -> str:
 
 def test_every_question_has_an_answer_and_every_answer_a_question(shared: Lab) -> None:
     asked = {name for name, intent in shared.understanding.intents.items() if intent.kind == "question"}
-    assert asked == NAMES
+    assert asked == set(QUESTIONS)
 
 
 TELLS: Final = {"remember", "forget_memory"}
