@@ -19,7 +19,7 @@ from hassil.string_matcher import MatchContext, MatchSettings, match_expression
 from jarvis_daemon.assistant.understanding import pruning
 from jarvis_daemon.assistant.understanding.lists import FREE, GUESTS, PARTS
 from jarvis_daemon.assistant.understanding.names import Entry
-from jarvis_daemon.assistant.understanding.pruning import Tree, pruned, tree
+from jarvis_daemon.assistant.understanding.pruning import Tree, Trees, pruned
 from jarvis_daemon.assistant.understanding.sentences import Intent, Rules, Say
 
 _GLUED: Final = re.compile(r"[a-z0-9][\[(<{]|[\])>}][a-z0-9]")
@@ -77,7 +77,7 @@ class Hit:
     """Letters that only a free slot let in."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _Template:
     intent: Intent
     say: Say
@@ -97,6 +97,7 @@ class Matcher:
         self._by_word: dict[str, list[_Template]] = {}
         self._loose: list[_Template] = []
         self._choices: dict[int, dict[str, SlotList]] = {}
+        trees = Trees()
         for intent in intents:
             self._choices[id(intent)] = {
                 name: TextSlotList.from_tuples(
@@ -105,7 +106,7 @@ class Matcher:
                 for name, choices in intent.lists.items()
             }
             for say in intent.says:
-                self._add(_template(intent, say))
+                self._add(_template(intent, say, trees))
         self.vocabulary = frozenset(
             word
             for template in (*self._loose, *(t for ts in self._by_word.values() for t in ts))
@@ -211,7 +212,7 @@ def _add_lists(lists: dict[str, SlotList], template: _Template, line: Line, foun
         lists[name] = TextSlotList(name=name, values=values) if values else _EMPTY
 
 
-def _template(intent: Intent, say: Say) -> _Template:
+def _template(intent: Intent, say: Say, trees: Trees) -> _Template:
     own = chunks(say.sentence.expression, intent.rules)
     pieces = {piece for chunk in own for piece in pruning.words(chunk)}
     for name in set(say.slots.values()):
@@ -222,10 +223,11 @@ def _template(intent: Intent, say: Say) -> _Template:
         pieces |= {first + second for first, second in product(pieces, repeat=2)}
     lists = set(say.slots.values())
     needs = {say.slots[slot] for slot in say.sure} - FREE - intent.lists.keys()
-    grown = tree(say.sentence.expression, intent.rules)
+    grown = trees.tree(say.sentence.expression, intent.rules)
+    clauses = tuple(map(trees.one, pruning.clauses(grown)))
     return _Template(
-        intent, say, tuple(pruning.clauses(grown)), frozenset(pieces), frozenset(needs), bool(lists & FREE), glued,
-        grown, frozenset(lists - intent.lists.keys()),
+        intent, say, clauses, trees.one(frozenset(pieces)), trees.one(frozenset(needs)), bool(lists & FREE), glued,
+        grown, trees.one(frozenset(lists - intent.lists.keys())),
     )  # fmt: skip
 
 

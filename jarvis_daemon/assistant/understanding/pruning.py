@@ -7,6 +7,7 @@ expression of its own. Looking words up is a hundred times cheaper.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from sys import intern
 from typing import Final
 
 from hassil.expression import Alternative, Expression, Group, Permutation, RuleReference, Sequence, TextChunk
@@ -40,9 +41,9 @@ def words(text: str) -> list[str]:
     for word in text.casefold().split():
         bare = word.strip(".,!?;:…")
         if bare.endswith("'s") and bare not in SHORTENED and len(bare) > 2:
-            found += [bare[:-2], "'s"]
+            found += [intern(bare[:-2]), "'s"]
         elif bare:
-            found.append(bare)
+            found.append(intern(bare))
     return found
 
 
@@ -58,20 +59,39 @@ def clauses(of: Tree) -> set[frozenset[str]]:
     return {frozenset().union(*(min(branch, key=lambda c: (len(c), sorted(c))) for branch in branches))}
 
 
-def tree(expression: Expression, rules: Rules) -> Tree:
-    """Of a sentence's expression."""
-    if isinstance(expression, RuleReference):
-        return tree(rules[expression.rule_name].expression, rules)
-    if isinstance(expression, TextChunk):
-        return Tree(expression, frozenset(words(expression.text)))
-    if isinstance(expression, Permutation) or not isinstance(expression, Group):
-        return Tree(expression, frozenset())
-    items = tuple(tree(item, rules) for item in expression.items)
-    if isinstance(expression, Alternative):
-        needs = [item.need for item in items]
-        need = frozenset.intersection(*needs) if needs and not expression.is_optional else frozenset[str]()
-        return Tree(expression, need, items, any_of=True, optional=expression.is_optional)
-    return Tree(expression, frozenset().union(*(item.need for item in items)), items)
+class Trees:
+    """Makes trees of templates read at one time: what several of them say by the same words is held once."""
+
+    def __init__(self) -> None:
+        self._by_rule: dict[int, tuple[Expression, Tree]] = {}
+        self._by_text: dict[tuple[str, str], Tree] = {}
+        self._sets: dict[frozenset[str], frozenset[str]] = {}
+
+    def tree(self, expression: Expression, rules: Rules) -> Tree:
+        """Of a sentence's expression."""
+        if isinstance(expression, RuleReference):
+            meant = rules[expression.rule_name].expression
+            known = self._by_rule.get(id(meant))  # the expression is kept beside it, so that its id stays its own
+            if known is None:
+                known = self._by_rule[id(meant)] = (meant, self.tree(meant, rules))
+            return known[1]
+        if isinstance(expression, TextChunk):
+            key = (expression.text, expression.original_text)
+            if key not in self._by_text:
+                self._by_text[key] = Tree(expression, self.one(frozenset(words(expression.text))))
+            return self._by_text[key]
+        if isinstance(expression, Permutation) or not isinstance(expression, Group):
+            return Tree(expression, self.one(frozenset()))
+        items = tuple(self.tree(item, rules) for item in expression.items)
+        if isinstance(expression, Alternative):
+            needs = [item.need for item in items]
+            need = frozenset.intersection(*needs) if needs and not expression.is_optional else frozenset[str]()
+            return Tree(expression, self.one(need), items, any_of=True, optional=expression.is_optional)
+        return Tree(expression, self.one(frozenset().union(*(item.need for item in items))), items)
+
+    def one(self, of: frozenset[str]) -> frozenset[str]:
+        """Of equal sets always the same."""
+        return self._sets.setdefault(of, of)
 
 
 def pruned(of: Tree, said: frozenset[str]) -> Expression | None:
