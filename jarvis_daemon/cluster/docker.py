@@ -72,9 +72,10 @@ class Docker:
     async def _connected(self, host: str) -> AsyncIterator[tuple[Any, Any]]:
         path = self.hosts.get(host)
         if path is None:
-            known = ", ".join(sorted(self.hosts)) or "none is configured"
+            known = ", ".join(clean(one, limit=60) for one in sorted(self.hosts))
             raise JarvisError(
-                "not_found", f"There is no Docker host {clean(host, limit=60)!r}", why=known,
+                "not_found", f"There is no Docker host called {clean(host, limit=60)}",
+                why=f"Docker hosts are: {known}" if known else "No Docker host is configured",
                 next="Name it under docker.hosts.",
             )  # fmt: skip
         if host != LOCAL:

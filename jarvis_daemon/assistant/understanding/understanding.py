@@ -216,7 +216,9 @@ class Understanding:
         """It would be an order if the name were one, or one of that kind: says that it is none."""
         strange = self._strange(line, found)
         placed = [(first, end + 2) for first, end in strange if line.tokens[end : end + 1] == ("on",)]
-        for first, end in [*strange, *(one for one in placed if one[1] <= len(line.tokens)), *_named(line, found)]:
+        beside = [(a, b) for first, end in strange for a, b in ((first - 1, end), (first, end + 1))]
+        wider = [one for one in (*placed, *beside) if one[0] >= 0 and one[1] <= len(line.tokens)]
+        for first, end in [*strange, *wider, *_named(line, found)]:
             said = line.part(first, end).casefold()
             tried = Found({of: dict(there) for of, there in found.lists.items()}, set(found.covered))
             parts = dict.fromkeys(("vmid", "id", "name", "node", "unit", "number"), said) | {"kind": "vm"}

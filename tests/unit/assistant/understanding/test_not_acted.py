@@ -67,6 +67,7 @@ SAYS_WHY: Final = {
     "move gitea to plex": "There is no node called “plex”",
     "lift the silence over gitea": "There is no silence over “gitea”",
     "back up pve": "There is no guest called “pve”",
+    "backup home assistant": "I know nothing called “home assistant”, so nothing was done.",
     "restart 999": "I know nothing called “999”",
     "give gitea 9999 cores": "“9999” does not fit, so nothing was done: cores is at most 512.",
     "grow disk scsi0 of truenas by 1.5 gb": "“1.5 gb” is no whole number of GiB, so nothing was done.",
