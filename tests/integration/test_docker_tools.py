@@ -78,6 +78,13 @@ async def test_a_container_that_falls_again_contradicts(house: NodeHouse, docker
     assert (outcome.outcome, "It is exited" in outcome.text) == ("contradicted", True)
 
 
+async def test_which_docker_hosts_there_are_is_told(house: NodeHouse, docker: DockerHost) -> None:
+    outcome = await house.call("restart_docker_container", node="mars", container="grafana")
+    assert "no Docker host called mars" in outcome.text
+    assert outcome.why.startswith("Docker hosts are: ")
+    assert "management" in outcome.why
+
+
 @pytest.mark.parametrize(
     ("name", "args", "code"),
     [

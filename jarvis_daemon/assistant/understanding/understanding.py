@@ -129,8 +129,9 @@ class Understanding:
         for line in reading.lines:
             hits = self._files.matcher.hits(line, find(line, self._live.names))
             exact += [hit for hit in hits if not hit.free]
-            if not free:
-                free = [hit for hit in hits if hit.free]
+            loose = [hit for hit in hits if hit.free]
+            if not free or (loose and all(_names_something(hit) for hit in loose)):
+                free = loose
         return settle(exact or free, self._registry, self._now())
 
     def _allowed(self, reading: Reading, settled: Settled) -> Understood:
@@ -279,6 +280,11 @@ _SAMPLES: Final = {
     "incident": "incident 3", "silence": "silence 2", "number": "3", "duration": "two hours", "size": "4 GB",
     "level": "L3", "period": "last night", "person": "anybody", "condition": "storage-high",
 }  # fmt: skip
+
+
+def _names_something(hit: Hit) -> bool:
+    """Whether it makes a word up for a thing: politeness behind that is no part of it."""
+    return "set_alias" in hit.intent.tools.values()
 
 
 def _named(line: Line, found: Found) -> list[tuple[int, int]]:

@@ -107,3 +107,10 @@ async def test_what_was_not_set_cannot_be_forgotten(whole: Lab) -> None:
     done = await call(whole, "unset_alias", {"word": "box"})
     assert done.outcome == "refused"
     assert "no name that was set" in done.text
+
+
+@pytest.mark.parametrize(
+    "said", ["call plex the telly, sir", "Jarvis, call plex the telly please", "call plex the telly"]
+)
+def test_politeness_is_no_part_of_the_word(shared: Lab, said: str) -> None:
+    assert shared.understanding.parse(said).args == {"word": "the telly", "target": "guest:103"}
