@@ -100,7 +100,7 @@ class AssistantRoom:
             self.persona,
             answers.answer,
             self.loop,
-            lambda: self.brain.any,
+            lambda: [one.name for one in self.backends],
             self._understands,
         )
         self.chat = Chat(store, bus, clock, thinker)

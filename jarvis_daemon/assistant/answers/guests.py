@@ -14,6 +14,7 @@ from jarvis_daemon.assistant.answers.words import (
     safe,
     sentences,
     size,
+    turned,
 )
 from jarvis_daemon.incidents.lines import span
 from jarvis_daemon.protocol.state import Guest
@@ -102,6 +103,11 @@ def load(guest: Guest) -> str:
     if guest.memory_used_bytes is not None and guest.memory_total_bytes:
         told.append(f"memory {percent(guest.memory_used_bytes / guest.memory_total_bytes)}")
     return ", ".join(told)
+
+
+@question
+async def is_guest_down(asked: Asked) -> Answer:
+    return turned(await is_guest_running(asked))
 
 
 @question

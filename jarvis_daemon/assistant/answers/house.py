@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from jarvis_daemon.assistant.answers.answer import Answer
 from jarvis_daemon.assistant.answers.asked import Asked, question
 from jarvis_daemon.assistant.answers.guests import believed
@@ -140,6 +142,18 @@ def _quorum_lost(view: View) -> str:
     return (
         "the quorum is lost" if cluster is not None and cluster.quorate is False and not cluster.standalone else ""
     )
+
+
+@question
+async def is_all_well(asked: Asked) -> Answer:
+    found = await is_anything_wrong(asked)
+    if found.text.startswith("Yes: "):
+        rest = found.text.removeprefix("Yes: ")
+        return replace(found, text=f"No: {rest}", ways=(f"Not all: {rest}", f"Not quite: {rest}"))
+    if found.grave:
+        return found
+    well = "no incident is open"
+    return replace(found, text=f"Yes: {well}", ways=(f"All is well: {well}", f"It is: {well}"))
 
 
 @question

@@ -20,6 +20,7 @@ from jarvis_daemon.assistant.answers.words import (
     sentence,
     sentences,
     size,
+    turned,
 )
 from jarvis_daemon.incidents.lines import span
 from jarvis_daemon.protocol.state import Incident, Node
@@ -356,6 +357,11 @@ async def node_since(asked: Asked) -> Answer:
         facts=facts,
         ways=(f"{name}: up for {up}, since {since.removeprefix('on ')}", f"For {up}: {name} came up {since}"),
     )
+
+
+@question
+async def is_node_down(asked: Asked) -> Answer:
+    return turned(await is_node_up(asked))
 
 
 @question

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Final
 
+from jarvis_daemon.assistant.answers.answer import Answer
 from jarvis_daemon.incidents.lines import span
 from jarvis_daemon.redact import safe_line
 
@@ -95,6 +97,15 @@ def counted(number: int, noun: str, plural: str = "") -> str:
         return count(number, noun, plural)
     word = _SMALL[number].capitalize()
     return f"{word} {noun}" if number in {0, 1} else f"{word} {plural or noun + 's'}"
+
+
+def turned(answer: Answer) -> Answer:
+    """The answer to the opposite question: what begins with yes begins with no, and the other way round."""
+    for word, other in (("Yes, ", "No, "), ("No, ", "Yes, ")):
+        if answer.text.startswith(word):
+            rest = answer.text.removeprefix(word)
+            return replace(answer, text=other + rest, ways=(rest, f"{other.rstrip(', ')}: {rest}"))
+    return answer
 
 
 def is_are(number: int) -> str:

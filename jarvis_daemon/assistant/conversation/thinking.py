@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Final, Literal, Protocol
 
 from jarvis_daemon.assistant.answers.answer import Answer
@@ -41,12 +41,13 @@ class Looping(Protocol):
 
 
 class Thinker:
-    """``answer`` answers questions from state; ``models`` tells whether any model may be asked; ``ready`` returns
-    once sentences can be understood."""
+    """``answer`` answers questions from state; ``models`` names the backends that may be asked; ``ready``
+    returns once sentences can be understood."""
 
     def __init__(
         self, store: Store, clock: Clock, parser: Parser, orders: Orders, speaker: Speaker,
-        answer: Callable[[Understood, Principal], Awaitable[Answer]], loop: Looping, models: Callable[[], bool],
+        answer: Callable[[Understood, Principal], Awaitable[Answer]], loop: Looping,
+        models: Callable[[], Collection[str]],
         ready: Callable[[], Awaitable[None]] | None = None,
     ) -> None:  # fmt: skip
         self._store, self._clock = store, clock
@@ -68,9 +69,20 @@ class Thinker:
                 answer = await self._answer(understood, running.who)
             return Outcome(text=self._say(running, answer), meant="question", tainted=answer.tainted), None
         blocked = understood.kind == "blocked" and not to_model  # and no model is asked to do it all the same
-        if not blocked and running.backend != "intents" and self._models():
-            return await self._loop.run(await self._turn(running)), None
+        slip = understood.suggestion is not None and not understood.text and not to_model
+        if not blocked and not slip and running.backend != "intents" and self._models():
+            return await self._modelled(running), None
         return self._not_understood(running, understood), None
+
+    async def _modelled(self, running: Running) -> Outcome:
+        """A model's answer, which says whose it is."""
+        if running.backend == "cloud" and "cloud" not in self._models():
+            await running.telling.note("No cloud model is enabled; the one that is was asked.")
+        outcome = await self._loop.run(await self._turn(running))
+        if outcome.backend != "none":
+            small = ", which is very small, knows little and errs often" if "embedded" in outcome.backend else ""
+            outcome.notes.append(f"A language model's words ({outcome.backend}{small}).")
+        return outcome
 
     async def confirm(
         self, running: Running, understood: Understood, call: ChatCall, *, approve: bool, typed: str | None,

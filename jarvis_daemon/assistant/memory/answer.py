@@ -27,7 +27,8 @@ async def happened_of(asked: Asked) -> Answer:
         return Answer(f"What happened to {about} I cannot tell: {error.sentence()}", grave=True)
     told = found.memories if isinstance(found, MemoryListResult) else []
     if not told:
-        return Answer(f"Nothing happened to {about}{span}", ways=(f"Of {about} nothing was noted{span}",))
+        why = f"I know nothing called “{about}”, and remember nothing about it{span}"
+        return Answer(why, ways=(f"Of “{about}” I have noted nothing{span}, and nothing here is called so",))
     last = told[-1]
     head = f"{safe(last.text, 600).rstrip('.')}"
     if len(told) > 1:

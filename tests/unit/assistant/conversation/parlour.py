@@ -145,7 +145,9 @@ async def parlour(home: Path) -> AsyncIterator[Parlour]:
         return Answer(f"{outcome.outcome}: {outcome.text}")
 
     orders = Orders(room.gate, room.registry, tell)
-    thinker = Thinker(store, clock, Parser(), orders, Speaker(), answer, model, lambda: model.there)
+    thinker = Thinker(
+        store, clock, Parser(), orders, Speaker(), answer, model, lambda: ["local"] if model.there else []
+    )
     chat = Chat(store, bus, clock, thinker)
     await chat.start()
     try:

@@ -363,3 +363,14 @@ async def test_who_keeps_something_of_a_session_forgets_it_too(room: Parlour) ->
     _, reply = await room.send("how bright")
     await room.chat.forget(mind.ChatForget(session=reply.session), OPERATOR)
     assert gone == [reply.session]
+
+
+async def test_a_slip_of_the_pen_is_asked_back_before_any_model_and_its_words_are_labelled(room: Parlour) -> None:
+    room.model.there, room.model.script = True, ["Blue."]
+    _, reply = await room.send("maybe hall")
+    assert (reply.suggestion, room.model.turns) == ("light hall", [])
+    _, reply = await room.send("why is the sky blue", backend="cloud")
+    assert reply.text == "Blue."
+    assert reply.notes == [
+        "No cloud model is enabled; the one that is was asked.", "A language model's words (local test).",
+    ]  # fmt: skip

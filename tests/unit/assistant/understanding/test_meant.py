@@ -7,7 +7,7 @@ from typing import Any, Final
 import pytest
 import yaml
 
-from jarvis_daemon.assistant.answers.asked import QUESTIONS
+from jarvis_daemon.assistant.room import QUESTIONS
 from jarvis_daemon.assistant.understanding.guessing import MARK, forms, references
 from jarvis_daemon.assistant.understanding.sentences import Intent, Say
 from jarvis_daemon.tools import Tier
