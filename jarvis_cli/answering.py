@@ -40,6 +40,7 @@ def confirm_calls(
         try:
             given = _word(run, call, yes=yes)
         except typer.Abort:  # Ctrl-C is a no
+            begin()
             with contextlib.suppress(JarvisError):
                 turn.confirm(ident, approve=False)
             raise

@@ -92,8 +92,12 @@ class Prose:
         if not newline and not final and (_UNDECIDED.match(line) or _FENCE.match(line)):
             return False
         self._fresh = False
-        if _FENCE.match(line):
-            self._fence, self._raw, self._fresh = not self._fence, rest, True
+        if match := _FENCE.match(line):
+            self._fence = not self._fence
+            if line[match.end() :].strip():  # the language, or code on the line of its fence: nothing is lost
+                self._raw = self._raw[match.end() :]
+            else:
+                self._raw, self._fresh = rest, True
         elif self._fence:
             pass
         elif match := _HEADING.match(line):

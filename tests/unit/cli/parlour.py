@@ -86,7 +86,7 @@ class Parlour:
         gate, registry = house.tools.gate, house.tools.registry
         thinker = Thinker(
             house.store, house.clock, Parser(), Orders(gate, registry, tell), Speaker(), answer, self,
-            lambda: bool(self.script),
+            lambda: ["local", "cloud"] if self.script else [],
         )  # fmt: skip
         self.chat = Chat(house.store, house.bus, house.clock, thinker)
         await self.chat.start()

@@ -79,7 +79,7 @@ def test_what_was_said_wrongly_is_corrected_and_marked(parlour: ServedParlour, j
     assert said.err.splitlines()[0] == "· the cloud did not answer: 529"
     found = document(jarvis("ask", "restart it", "-o", "json"))
     assert found["reply"] == "I have not restarted it."
-    assert found["notes"] == ["the cloud did not answer: 529"]
+    assert found["notes"] == ["the cloud did not answer: 529", "A language model's words (local test)."]
 
 
 def test_the_options_choose_who_is_asked(parlour: ServedParlour, jarvis: Jarvis) -> None:
