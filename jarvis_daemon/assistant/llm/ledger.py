@@ -62,9 +62,7 @@ class Reservation:
 class Ledger:
     """The table ``llm_calls``. ``start`` before the first reservation."""
 
-    def __init__(
-        self, settings: CostSettings, store: Store, clock: Clock, *, prices: Prices | None = None
-    ) -> None:
+    def __init__(self, settings: CostSettings, store: Store, clock: Clock, *, prices: Prices | None = None) -> None:
         self._settings, self._store, self._clock = settings, store, clock
         self._prices = prices or shipped()
 
@@ -105,8 +103,14 @@ class Ledger:
         return Reservation(made, free.backend, free.model, turn, usd, now, free.day, note)
 
     async def settle(
-        self, reservation: Reservation, *, usage: Usage | None, status: str,
-        first_token_ms: float | None = None, total_ms: float | None = None, fallback_of: str = "",
+        self,
+        reservation: Reservation,
+        *,
+        usage: Usage | None,
+        status: str,
+        first_token_ms: float | None = None,
+        total_ms: float | None = None,
+        fallback_of: str = "",
     ) -> float:
         """Write down what became of it; answers the USD. ``status``: ``done``, ``cancelled``, or the ``why`` of a
         ``Failed``. Without ``usage`` what had not begun costs nothing, and anything else all that was reserved."""
@@ -124,9 +128,7 @@ class Ledger:
         def fn(db: Database) -> None:
             number = reservation.id
             if number is None:
-                number = _insert(
-                    db, reservation, status=row.status, usage=row.usage, usd=row.usd, estimated=False
-                )
+                number = _insert(db, reservation, status=row.status, usage=row.usage, usd=row.usd, estimated=False)
             db.execute(
                 "update llm_calls set status = ?, input_tokens = ?, output_tokens = ?, cached_tokens = ?, "
                 "written_tokens = ?, usd = ?, estimated = ?, first_token_ms = ?, total_ms = ?, fallback_of = ? "
@@ -247,9 +249,7 @@ def _unwritten(error: JarvisError) -> Failed:
     return Failed("budget", f"No cloud model is asked, as its cost cannot be written down ({error.sentence()}).")
 
 
-def _insert(
-    db: Database, made: Reservation, *, status: str, usage: Usage, usd: float, estimated: bool
-) -> int:
+def _insert(db: Database, made: Reservation, *, status: str, usage: Usage, usd: float, estimated: bool) -> int:
     cursor = db.execute(
         "insert into llm_calls (at, day, backend, model, turn, status, input_tokens, output_tokens, cached_tokens, "
         "written_tokens, usd, reserved_usd, estimated, fallback_of) "

@@ -254,9 +254,7 @@ class Memory:
         ids = frozenset(targets) or happened.named(self._bus, asked)
         sure = bool(targets)
         span = at or when.Span(now - self.ends.episodic_s, now + 1.0)
-        return await self._store.read(
-            lambda db: happened.look(db, asked, ids, span, now, self.redact, sure=sure)
-        )
+        return await self._store.read(lambda db: happened.look(db, asked, ids, span, now, self.redact, sure=sure))
 
     async def block(
         self, query: str, budget_tokens: int, count: Count, *, session: str | None = None

@@ -177,7 +177,9 @@ async def test_what_is_not_installed_says_how_to_install_it(home: Path, monkeypa
         worker.require()
 
 
-@pytest.mark.parametrize("base_url", [None, "https://api.anthropic.com", "http://192.168.1.5:8080", "http://localhost.x/"])
+@pytest.mark.parametrize(
+    "base_url", [None, "https://api.anthropic.com", "http://192.168.1.5:8080", "http://localhost.x/"]
+)
 async def test_a_simulated_homelab_asks_nobody_beyond_this_machine(home: Path, base_url: str | None) -> None:
     failed = await only_failure(House(home, base_url=base_url))
     assert failed.why == "refused"

@@ -269,7 +269,8 @@ async def test_the_key_is_in_nothing_that_leaves_but_the_call_itself(
         anthropic.error(401, "authentication_error", f"no such key: {KEY}"),
         anthropic.error(400, "invalid_request_error", f"bad header x-api-key: {KEY}"),
         anthropic.stream([f"your key is {KEY[:8]}"], broken=anthropic.error_event("api_error", f"key {KEY}")),
-        Answer((f"data: {{{KEY}".encode(),)), anthropic.stream("fine"),
+        Answer((f"data: {{{KEY}".encode(),)),
+        anthropic.stream("fine"),
     ):
         told.append(repr(await yard.ask(answer)))
     process = Path(f"/proc/{yard.pid}")

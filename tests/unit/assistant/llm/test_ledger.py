@@ -209,7 +209,7 @@ async def test_who_is_cancelled_still_pays(house: House) -> None:
 
 
 def test_no_tokenizer_makes_more_tokens_than_there_are_bytes() -> None:
-    hard = "\U0001f9d1\u200d\U0001f680 ünï 漢字 {\"a\":1}\n\t\x00" * 50
+    hard = '\U0001f9d1\u200d\U0001f680 ünï 漢字 {"a":1}\n\t\x00' * 50
     call = ToolUse("toolu_1", "get_guest", {"guest": hard}, broken=hard)
     request = Request(
         [

@@ -24,7 +24,9 @@ async def filled(desk: Desk) -> str:
 
 
 async def test_the_page_as_a_person_sees_it(desk: Desk) -> None:
-    assert await filled(desk) == """# What Jarvis remembers
+    assert (
+        await filled(desk)
+        == """# What Jarvis remembers
 
 Edit the lines, delete some to have them forgotten, add new ones as `- text` below a heading, then
 `jarvis memory import FILE`: it shows what would change and asks.
@@ -51,6 +53,7 @@ Edit the lines, delete some to have them forgotten, add new ones as `- text` bel
 
 - [4, tainted] 2027-01-15 `guest:105` plex stopped without an order. It began at 2027-01-15 08:00.
 """
+    )
 
 
 async def test_an_empty_memory_has_a_page_too(desk: Desk) -> None:
@@ -82,7 +85,11 @@ async def test_out_and_in_again_changes_nothing(desk: Desk, rows: list[tuple[str
     for text, subject, tier, kind, trust in rows:
         if not why_not(tidy(text, redact)):
             await desk.memory.remember(
-                text, subject=subject, tier=tier, kind=kind, trust=trust  # type: ignore[arg-type]
+                text,
+                subject=subject,
+                tier=tier,
+                kind=kind,
+                trust=trust,  # type: ignore[arg-type]
             )
     before = await desk.memory.list_all(limit=1000)
     markdown, count = await desk.memory.export()
@@ -102,7 +109,12 @@ def test_a_line_is_read_as_it_was_written(number: int, text: str, subject: str, 
     kept = tidy(text, redact)
     assume(len(kept) >= 10)
     one = MemoryItem(
-        id=number, tier="lasting", text=kept, subject=subject_of(subject, redact), trust=trust, happened_at=at  # type: ignore[arg-type]
+        id=number,
+        tier="lasting",
+        text=kept,
+        subject=subject_of(subject, redact),
+        trust=trust,
+        happened_at=at,  # type: ignore[arg-type]
     )
     (line,), up_to = page.read(page.render([one], number, at))
     assert (line.id, line.text, line.subject, line.tainted) == (number, kept, one.subject, trust == "tainted")

@@ -106,9 +106,7 @@ async def test_use_on_different_days_lifts_it_to_the_top(desk: Desk) -> None:
 
 
 async def test_a_tainted_one_never_rises_however_often_it_is_of_use(desk: Desk) -> None:
-    number = (
-        await desk.memory.remember("the log says all is well", tier="conversation", trust="tainted")
-    ).item.id
+    number = (await desk.memory.remember("the log says all is well", tier="conversation", trust="tainted")).item.id
     for _ in range(6):
         kept = await use(desk, number)
         await desk.clock.advance(DAY)

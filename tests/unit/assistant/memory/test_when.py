@@ -61,8 +61,15 @@ def test_a_phrase_is_a_span_and_is_taken_out(text: str, since: str, until: str, 
 @pytest.mark.parametrize(
     "text",
     [
-        "the NAS", "may I ask", "the second disk", "on 2027-13-45", "31 February", "weeks of work", "march on",
-        "guest 104", "",
+        "the NAS",
+        "may I ask",
+        "the second disk",
+        "on 2027-13-45",
+        "31 February",
+        "weeks of work",
+        "march on",
+        "guest 104",
+        "",
     ],
 )
 def test_what_names_no_time_names_none(text: str) -> None:
