@@ -46,6 +46,8 @@ def confirm_calls(
             raise
         if given is None:
             tried[ident] = TRIES
+            how = "at a terminal, or with --yes" if call.get("needs") == "confirm" else "at a terminal"
+            run.out.note(f"Nothing was done: it wants your word. Say it again {how}.")
             continue
         begin()
         reply = turn.confirm(ident, **given)

@@ -66,7 +66,7 @@ class Course:
         self, text: str, session: str | None, key: str | None, params: mind.ChatSend, who: Principal
     ) -> int:
         """A new turn, in a new session where none is given, or the one that this ``key`` began; its number."""
-        now, queued = self._clock.now(), self._clock.monotonic()
+        now, queued, trace = self._clock.now(), self._clock.monotonic(), Trace(self._clock)
         name = session or secrets.token_hex(6)
 
         def write(db: Database) -> tuple[tuple[int, bool], list[FeedEvent]]:
@@ -80,7 +80,6 @@ class Course:
         number, new = await self._log.commit(write)
         if new:
             telling = Telling(self._log, self._clock, name, number)
-            trace = Trace(self._clock)
             running = Running(number, name, text, who, telling, trace, now, queued, params.backend, params.brevity)
             self.running[number] = running
             self._spawn(running, self._think(running))
