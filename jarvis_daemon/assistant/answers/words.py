@@ -9,27 +9,14 @@ from dataclasses import replace
 from typing import Final
 
 from jarvis_daemon.assistant.answers.answer import Answer
+from jarvis_daemon.assistant.spoken import ONES
 from jarvis_daemon.incidents.lines import span
 from jarvis_daemon.redact import safe_line
 
 LISTED_MAX: Final = 8
 DAY_S: Final = 86400.0
 _UNITS: Final = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
-_SMALL: Final = (
-    "no",
-    "one",
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-    "ten",
-    "eleven",
-    "twelve",
-)
+_SMALL: Final = ("no", *ONES[1:13])
 
 
 def safe(text: object, limit: int = 400) -> str:
