@@ -13,7 +13,6 @@ from jarvis_daemon.assistant.answers.answers import Answers
 from jarvis_daemon.assistant.answers.asked import QUESTIONS
 from jarvis_daemon.assistant.conversation import table
 from jarvis_daemon.assistant.conversation.chat import Chat
-from jarvis_daemon.assistant.conversation.loop import Loop
 from jarvis_daemon.assistant.conversation.orders import Orders
 from jarvis_daemon.assistant.conversation.thinking import Thinker
 from jarvis_daemon.assistant.explain import Explainer
@@ -27,6 +26,7 @@ from jarvis_daemon.assistant.memory import tools as memory_tools
 from jarvis_daemon.assistant.memory.memory import Memory
 from jarvis_daemon.assistant.persona import Persona
 from jarvis_daemon.assistant.prose import Prose
+from jarvis_daemon.assistant.reasoning.loop import Loop
 from jarvis_daemon.assistant.understanding import tools as alias_tools
 from jarvis_daemon.assistant.understanding.understanding import Understanding
 from jarvis_daemon.bus import Bus, Feed, Principal

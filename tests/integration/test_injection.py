@@ -17,11 +17,11 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from jarvis_daemon.assistant.conversation.loop import Loop
 from jarvis_daemon.assistant.conversation.turn import Outcome, PastTurn, Trace, Turn
 from jarvis_daemon.assistant.llm.contract import BrainEvent, Done, Message, Request, Text, ToolUse
 from jarvis_daemon.assistant.memory.memory import Memory
 from jarvis_daemon.assistant.memory.table import New, put
+from jarvis_daemon.assistant.reasoning.loop import Loop
 from jarvis_daemon.clock import SystemClock
 from jarvis_daemon.protocol import messages as m
 from jarvis_daemon.redact import redact
@@ -30,8 +30,8 @@ from jarvis_daemon.simulator import ssh_commands
 from jarvis_daemon.simulator.guests import Snapshot
 from jarvis_daemon.simulator.ssh_upkeep import Answer
 from tests.integration.node_house import OPERATOR, NodeHouse
-from tests.unit.assistant.loop.conftest import Told
-from tests.unit.assistant.loop.script import ScriptedBrain, brain
+from tests.unit.assistant.reasoning.conftest import Told
+from tests.unit.assistant.reasoning.script import ScriptedBrain, brain
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 

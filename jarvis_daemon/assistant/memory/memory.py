@@ -15,7 +15,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
-from jarvis_daemon.assistant.conversation.window import is_tainted
 from jarvis_daemon.assistant.memory import block, events, find, happened, page, table, when
 from jarvis_daemon.assistant.memory.block import Count, MemoryBlock
 from jarvis_daemon.assistant.memory.extract import extract
@@ -23,6 +22,7 @@ from jarvis_daemon.assistant.memory.services import MemoryServices
 from jarvis_daemon.assistant.memory.statement import Redact, kind_of, subject_of, tidy, topic, why_not
 from jarvis_daemon.assistant.memory.table import Ends, New, Put, Trust
 from jarvis_daemon.assistant.memory.vectors import Vectors
+from jarvis_daemon.assistant.reasoning.window import is_tainted
 from jarvis_daemon.bus import Bus, Feed
 from jarvis_daemon.clock import Clock
 from jarvis_daemon.protocol.errors import JarvisError

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jarvis_daemon.assistant.conversation.turn import PastTurn
-from jarvis_daemon.assistant.conversation.window import TAINT
 from jarvis_daemon.assistant.memory import block
 from jarvis_daemon.assistant.memory.block import HEAD, MemoryBlock
+from jarvis_daemon.assistant.reasoning.window import TAINT
 from jarvis_daemon.protocol.mind import MemoryItem
 from tests.unit.assistant.memory.conftest import DAY, Desk
 

@@ -15,10 +15,10 @@ from typing import Any, Final
 
 import msgspec
 
-from jarvis_daemon.assistant.conversation import acts
-from jarvis_daemon.assistant.conversation.said import FILLERS, Known, Words, key, orders, why_not
-from jarvis_daemon.assistant.conversation.taking import Beside, Wanted, fits
 from jarvis_daemon.assistant.conversation.turn import PastTurn, Turn
+from jarvis_daemon.assistant.reasoning import acts
+from jarvis_daemon.assistant.reasoning.said import FILLERS, Known, Words, key, orders, why_not
+from jarvis_daemon.assistant.reasoning.taking import Beside, Wanted, fits
 from jarvis_daemon.assistant.understanding import screens
 from jarvis_daemon.bus import Bus, Principal
 from jarvis_daemon.protocol.state import Guest, Node, Storage

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from jarvis_daemon.assistant.answers.words import safe
-from jarvis_daemon.assistant.conversation.tooling import told
+from jarvis_daemon.assistant.reasoning.tooling import told
 from jarvis_daemon.notify import report, wording
 from jarvis_daemon.protocol.messages import ToolOutcome
 

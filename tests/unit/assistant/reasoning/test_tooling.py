@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Meta
 
-from jarvis_daemon.assistant.conversation.tooling import choose, define, mark, offered, told
+from jarvis_daemon.assistant.reasoning.tooling import choose, define, mark, offered, told
 from jarvis_daemon.protocol.messages import Role, ToolOutcome
 from jarvis_daemon.tools import Tier, ToolSpec
 from jarvis_daemon.tools.spec import Args, Output
-from tests.unit.assistant.loop.conftest import House
+from tests.unit.assistant.reasoning.conftest import House
 
 
 class Inner(msgspec.Struct):

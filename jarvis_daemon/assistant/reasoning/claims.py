@@ -13,8 +13,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from jarvis_daemon.assistant.conversation import acts
-from jarvis_daemon.assistant.conversation.boasts import WORDS, boasts
+from jarvis_daemon.assistant.reasoning import acts
+from jarvis_daemon.assistant.reasoning.boasts import WORDS, boasts
 from jarvis_daemon.protocol.mind import ChatCall
 from jarvis_daemon.protocol.text import clean
 

@@ -6,12 +6,12 @@ import time
 
 import pytest
 
-from jarvis_daemon.assistant.conversation.context import BUDGET, Context
 from jarvis_daemon.assistant.llm.contract import guess_tokens
+from jarvis_daemon.assistant.reasoning.context import BUDGET, Context
 from jarvis_daemon.bus import Bus
 from jarvis_daemon.clock import ManualClock
 from jarvis_daemon.protocol.state import Cluster, Guest, Incident, Node, Source, Storage
-from tests.unit.assistant.loop.conftest import guest
+from tests.unit.assistant.reasoning.conftest import guest
 
 
 def fill(bus: Bus, clock: ManualClock, guests: int = 3, nodes: int = 2) -> None:

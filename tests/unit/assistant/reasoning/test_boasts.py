@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jarvis_daemon.assistant.conversation.boasts import boasts
-from tests.unit.assistant.loop.test_claims import call, run
+from jarvis_daemon.assistant.reasoning.boasts import boasts
+from tests.unit.assistant.reasoning.test_claims import call, run
 
 RESTART = (
     """

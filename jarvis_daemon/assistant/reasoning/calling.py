@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, get_args
 
-from jarvis_daemon.assistant.conversation.grounding import Grounding, Grounds, Reading
-from jarvis_daemon.assistant.conversation.quarantine import Quarantine, too_long
-from jarvis_daemon.assistant.conversation.tooling import mark, told, unknown
 from jarvis_daemon.assistant.conversation.turn import Turn
 from jarvis_daemon.assistant.llm.contract import Message, ToolUse, Wish
+from jarvis_daemon.assistant.reasoning.grounding import Grounding, Grounds, Reading
+from jarvis_daemon.assistant.reasoning.quarantine import Quarantine, too_long
+from jarvis_daemon.assistant.reasoning.tooling import mark, told, unknown
 from jarvis_daemon.protocol import messages as m
 from jarvis_daemon.protocol.mind import CallStatus, ChatCall
 from jarvis_daemon.protocol.text import clean, clean_block

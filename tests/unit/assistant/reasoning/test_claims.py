@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jarvis_daemon.assistant.conversation.claims import Claims, Piece, claims, safe_upto
+from jarvis_daemon.assistant.reasoning.claims import Claims, Piece, claims, safe_upto
 from jarvis_daemon.protocol.mind import CallStatus, ChatCall
 
 FALSE = [

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Final
 
-from jarvis_daemon.assistant.conversation import acts
+from jarvis_daemon.assistant.reasoning import acts
 from jarvis_daemon.assistant.understanding import numbers, screens
 
 MAX_CHARS: Final = 400

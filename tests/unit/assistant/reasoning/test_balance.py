@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from jarvis_daemon.assistant.conversation.balance import NOTHING, sentence
 from jarvis_daemon.assistant.conversation.turn import PastTurn
-from tests.unit.assistant.loop.conftest import House
-from tests.unit.assistant.loop.script import brain, calls, says
-from tests.unit.assistant.loop.test_claims import call
+from jarvis_daemon.assistant.reasoning.balance import NOTHING, sentence
+from tests.unit.assistant.reasoning.conftest import House
+from tests.unit.assistant.reasoning.script import brain, calls, says
+from tests.unit.assistant.reasoning.test_claims import call
 
 SMBD = {"node": "pve", "service": "smbd"}
 WRITING = {"reboot_vm", "restart_service"}

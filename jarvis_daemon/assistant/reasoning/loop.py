@@ -15,30 +15,7 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol, cast
 
-from jarvis_daemon.assistant.conversation import acts, balance
-from jarvis_daemon.assistant.conversation.calling import BAD_MAX, Calling, named
-from jarvis_daemon.assistant.conversation.claims import NOT_SO, Claims, Piece
-from jarvis_daemon.assistant.conversation.context import Context
-from jarvis_daemon.assistant.conversation.deadline import within
-from jarvis_daemon.assistant.conversation.grounding import Grounding
-from jarvis_daemon.assistant.conversation.quarantine import Quarantine, able, ends
-from jarvis_daemon.assistant.conversation.said import asks, why_not
-from jarvis_daemon.assistant.conversation.sealing import LEVELS, REPLY, RULES, Thrift, sealed
-from jarvis_daemon.assistant.conversation.tooling import choose, define, mark, names_there, offered
 from jarvis_daemon.assistant.conversation.turn import Outcome, Turn
-from jarvis_daemon.assistant.conversation.window import (
-    AFTER,
-    FULL,
-    Count,
-    Fitted,
-    Tokens,
-    cautious,
-    fit,
-    is_tainted,
-    size,
-    squeeze,
-    told,
-)  # fmt: skip
 from jarvis_daemon.assistant.llm.contract import (
     Began,
     Brain,
@@ -52,6 +29,29 @@ from jarvis_daemon.assistant.llm.contract import (
     ToolDef,
     ToolUse,
     Wish,
+)  # fmt: skip
+from jarvis_daemon.assistant.reasoning import acts, balance
+from jarvis_daemon.assistant.reasoning.calling import BAD_MAX, Calling, named
+from jarvis_daemon.assistant.reasoning.claims import NOT_SO, Claims, Piece
+from jarvis_daemon.assistant.reasoning.context import Context
+from jarvis_daemon.assistant.reasoning.deadline import within
+from jarvis_daemon.assistant.reasoning.grounding import Grounding
+from jarvis_daemon.assistant.reasoning.quarantine import Quarantine, able, ends
+from jarvis_daemon.assistant.reasoning.said import asks, why_not
+from jarvis_daemon.assistant.reasoning.sealing import LEVELS, REPLY, RULES, Thrift, sealed
+from jarvis_daemon.assistant.reasoning.tooling import choose, define, mark, names_there, offered
+from jarvis_daemon.assistant.reasoning.window import (
+    AFTER,
+    FULL,
+    Count,
+    Fitted,
+    Tokens,
+    cautious,
+    fit,
+    is_tainted,
+    size,
+    squeeze,
+    told,
 )  # fmt: skip
 from jarvis_daemon.bus import Bus
 from jarvis_daemon.clock import Clock

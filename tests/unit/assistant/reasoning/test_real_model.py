@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from jarvis_daemon.assistant.conversation.loop import Loop
 from jarvis_daemon.assistant.conversation.turn import PastTurn, Trace, Turn
 from jarvis_daemon.assistant.llm.brain import ModelBrain
 from jarvis_daemon.assistant.llm.embedded import SAMPLING
 from jarvis_daemon.assistant.llm.local import LocalModel
+from jarvis_daemon.assistant.reasoning.loop import Loop
 from jarvis_daemon.clock import SystemClock
 from jarvis_daemon.protocol.locate import base_places
 from jarvis_daemon.settings import Settings
 from tests.llama import Llama
-from tests.unit.assistant.loop.conftest import OPERATOR, House, Told
+from tests.unit.assistant.reasoning.conftest import OPERATOR, House, Told
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ import re
 from collections.abc import Collection
 from typing import Final
 
-from jarvis_daemon.assistant.conversation import acts
+from jarvis_daemon.assistant.reasoning import acts
 
 _UP: Final = frozenset({"start", "restart", "resume", "wake", "mend"})
 _DOWN: Final = frozenset({"stop", "suspend"})

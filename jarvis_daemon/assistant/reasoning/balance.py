@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Final
 
-from jarvis_daemon.assistant.conversation import acts
-from jarvis_daemon.assistant.conversation.said import asks, orders, why_not
 from jarvis_daemon.assistant.conversation.turn import Turn
+from jarvis_daemon.assistant.reasoning import acts
+from jarvis_daemon.assistant.reasoning.said import asks, orders, why_not
 from jarvis_daemon.protocol.mind import ChatCall
 from jarvis_daemon.redact import safe_line
 

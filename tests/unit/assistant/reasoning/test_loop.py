@@ -25,8 +25,8 @@ from jarvis_daemon.assistant.llm.contract import (
 from jarvis_daemon.protocol import messages as m
 from jarvis_daemon.tools import Tier, ToolSpec
 from jarvis_daemon.tools.spec import Args, Output
-from tests.unit.assistant.loop.conftest import OPERATOR, House, guest
-from tests.unit.assistant.loop.script import brain, calls, last_user, results, says
+from tests.unit.assistant.reasoning.conftest import OPERATOR, House, guest
+from tests.unit.assistant.reasoning.script import brain, calls, last_user, results, says
 
 SMBD = {"node": "pve", "service": "smbd"}
 UUID = "0f3c9a7e-1b2d-4c5e-8f90-a1b2c3d4e5f6"

@@ -13,8 +13,8 @@ from typing import Any, Final
 
 import msgspec
 
-from jarvis_daemon.assistant.conversation import acts
-from jarvis_daemon.assistant.conversation.said import FILLERS, NOUNS, Places, Words, key, said
+from jarvis_daemon.assistant.reasoning import acts
+from jarvis_daemon.assistant.reasoning.said import FILLERS, NOUNS, Places, Words, key, said
 from jarvis_daemon.tools.spec import ToolSpec
 
 _GUESTS: Final = frozenset({"guest", "target", "template", "vmid", "entity", "id"})

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jarvis_daemon.assistant.conversation.turn import PastTurn
-from jarvis_daemon.assistant.conversation.window import (
+from jarvis_daemon.assistant.llm.contract import Failed, Message, ToolUse
+from jarvis_daemon.assistant.reasoning.window import (
     SUMMARY_CHARS,
     TAINT,
     Tokens,
@@ -18,9 +19,8 @@ from jarvis_daemon.assistant.conversation.window import (
     squeeze,
     told,
 )
-from jarvis_daemon.assistant.llm.contract import Failed, Message, ToolUse
-from tests.unit.assistant.loop.conftest import House
-from tests.unit.assistant.loop.script import ScriptedBackend, brain, last_user, says
+from tests.unit.assistant.reasoning.conftest import House
+from tests.unit.assistant.reasoning.script import ScriptedBackend, brain, last_user, says
 
 TURNS = st.lists(
     st.tuples(st.text(max_size=60), st.text(max_size=200), st.integers(0, 3), st.booleans()), max_size=8

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final
 
-from jarvis_daemon.assistant.conversation.tooling import FEW
 from jarvis_daemon.assistant.llm.contract import Message, Request, ToolDef
+from jarvis_daemon.assistant.reasoning.tooling import FEW
 from jarvis_daemon.redact import redact, redact_tree
 
 REPLY: Final = 800

@@ -10,8 +10,8 @@ from typing import Annotated, Any
 import pytest
 from msgspec import Meta
 
-from jarvis_daemon.assistant.conversation.loop import Loop
 from jarvis_daemon.assistant.conversation.turn import Outcome, PastTurn, Trace, Turn
+from jarvis_daemon.assistant.reasoning.loop import Loop
 from jarvis_daemon.bus import Bus, Feed, Principal
 from jarvis_daemon.clock import ManualClock
 from jarvis_daemon.protocol.errors import JarvisError
@@ -23,7 +23,7 @@ from jarvis_daemon.store import Store
 from jarvis_daemon.tools import Act, Context, Target, Tier, ToolSpec, Verdict
 from jarvis_daemon.tools.room import ToolsRoom
 from jarvis_daemon.tools.spec import Args, NoArgs, Output, Sentences
-from tests.unit.assistant.loop.script import ScriptedBrain
+from tests.unit.assistant.reasoning.script import ScriptedBrain
 
 OPERATOR = Principal(session="s-op", role="operator", client="cli", uid=0)
 NodeRef = Annotated[str, Meta(min_length=1, max_length=63)]

@@ -6,12 +6,12 @@ import ast
 from pathlib import Path
 
 import jarvis_daemon.assistant
-from jarvis_daemon.assistant.conversation.sealing import sealed
 from jarvis_daemon.assistant.llm.contract import Message, ToolUse
+from jarvis_daemon.assistant.reasoning.sealing import sealed
 from jarvis_daemon.tools.tiers import Tier, rule
 
 ROOM = Path(jarvis_daemon.assistant.__file__).parent
-BUILDERS = {"conversation/sealing.py", "conversation/quarantine.py", "prose.py"}
+BUILDERS = {"reasoning/sealing.py", "reasoning/quarantine.py", "prose.py"}
 """Modules that build a request; each takes out the secrets itself, which its own tests prove."""
 
 

@@ -9,8 +9,8 @@ from msgspec import Meta
 from jarvis_daemon.assistant.conversation.turn import PastTurn
 from jarvis_daemon.tools import Tier, ToolSpec
 from jarvis_daemon.tools.spec import Args, Output
-from tests.unit.assistant.loop.conftest import House, guest
-from tests.unit.assistant.loop.script import brain, calls, results, says
+from tests.unit.assistant.reasoning.conftest import House, guest
+from tests.unit.assistant.reasoning.script import brain, calls, results, says
 
 
 class Query(Args):

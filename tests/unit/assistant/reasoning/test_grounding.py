@@ -11,13 +11,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from jarvis_daemon.assistant.conversation import acts
-from jarvis_daemon.assistant.conversation.grounding import Grounding, Grounds, Reading
-from jarvis_daemon.assistant.conversation.said import Known, Words, asks, key, orders, why_not
 from jarvis_daemon.assistant.conversation.turn import PastTurn, Trace, Turn
 from jarvis_daemon.assistant.llm.contract import Message, ToolUse
+from jarvis_daemon.assistant.reasoning import acts
+from jarvis_daemon.assistant.reasoning.grounding import Grounding, Grounds, Reading
+from jarvis_daemon.assistant.reasoning.said import Known, Words, asks, key, orders, why_not
 from jarvis_daemon.clock import ManualClock
-from tests.unit.assistant.loop.conftest import OPERATOR, House, Told, guest
+from tests.unit.assistant.reasoning.conftest import OPERATOR, House, Told, guest
 from tests.unit.assistant.understanding.lab import lab
 
 NAMES = ("plex", "plex-old", "home-assistant", "agent1", "pve", "gitea")

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from jarvis_daemon.assistant.conversation.said import Words, key
 from jarvis_daemon.assistant.llm.contract import guess_tokens
+from jarvis_daemon.assistant.reasoning.said import Words, key
 from jarvis_daemon.bus import Bus
 from jarvis_daemon.bus.state import StateDelta
 from jarvis_daemon.clock import Clock

@@ -13,8 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from jarvis_daemon.assistant.conversation import acts
 from jarvis_daemon.assistant.llm.contract import ToolDef
+from jarvis_daemon.assistant.reasoning import acts
 from jarvis_daemon.bus import Bus
 from jarvis_daemon.protocol.messages import Role, ToolOutcome
 from jarvis_daemon.protocol.state import Guest, Node, Storage
