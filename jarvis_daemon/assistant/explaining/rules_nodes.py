@@ -9,6 +9,8 @@ from jarvis_daemon.assistant.explaining.findings import Found, rule
 HOT_START_C = 70.0
 BUSY = 0.8
 STEEP = 0.2
+ENDINGS = frozenset({"shutdown_node", "reboot_node", "drain_node"})
+"""What puts a node out of reach when it was ordered."""
 
 
 @rule("node-unreachable")
@@ -16,7 +18,7 @@ def unreachable(case: Case, found: Found) -> None:
     mute, node = case.fact("mute_since_at") is not None, case.node
     others = [i for i in case.others if i.condition == "node-unreachable" and i.target != case.incident.target]
     stopped = case.ran("stopall")
-    order = next((e for e in case.events if e.kind == "tool.verified" and e.target == f"node:{node}"), None)
+    order = next((e for e in case.events if e.data.get("tool") in ENDINGS and e.target == f"node:{node}"), None)
     found.cause(
         "The node was shut down or rebooted on purpose",
         speaks_for=[
