@@ -242,7 +242,7 @@ class TestReads:
             done = await house.ask("get_guest_config", AGENT, guest="management")
         assert done.outcome == "done"
         assert done.tainted
-        assert done.result["config"]["cipassword"] == "(hidden)"
+        assert done.result["config"]["cipassword"] in {"(hidden)", "***"}  # ours, and what every agent is told
         assert "hunter2" not in str(done)
         assert done.result["config"]["cores"] == 4
 

@@ -29,7 +29,7 @@ from jarvis_daemon.protocol.errors import JarvisError
 from jarvis_daemon.protocol.messages import ToolOutcome
 from jarvis_daemon.tools import Registry
 
-NAMES: Final = frozenset(QUESTIONS)
+NAMES: Final = frozenset(name for name, made in QUESTIONS.items() if made.__module__.startswith(__package__ or ""))
 """The questions that can be answered: what sentence files may name."""
 
 
