@@ -46,8 +46,8 @@ class Live:
         self._ends: list[Callable[[], None]] = []
         for topic in ("cluster", "incidents", "presence"):
             state = bus.state(topic)
-            for collection, entities in state.plain.items():
-                self._noted.update(((collection, entity_id), None) for entity_id in entities)
+            for collection in state.plain.keys() & _LISTS.keys():
+                self._noted.update(((collection, entity_id), None) for entity_id in state.plain[collection])
             self._ends.append(state.listen(self._hear))
         for node, units in services.items():
             for unit in units:

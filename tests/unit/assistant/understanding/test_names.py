@@ -7,7 +7,8 @@ import pytest
 from jarvis_daemon.assistant.understanding.names import phrases
 from jarvis_daemon.assistant.understanding.understanding import Understanding
 from jarvis_daemon.bus import Bus
-from jarvis_daemon.protocol.state import Incident
+from jarvis_daemon.protocol.state import Cluster, Guest, Incident
+from jarvis_daemon.tools import Registry
 from tests.unit.assistant.understanding.lab import NOW, Lab, again
 
 
@@ -188,3 +189,14 @@ def test_a_name_made_of_anothers_and_fillers_is_found_only_as_it_is_written(own:
 def test_a_name_of_its_own_is_still_said_with_blanks(own: Lab, name: str) -> None:
     own.guest(667, name)
     assert own.understanding.parse(f"restart {name.replace('-', ' ')}").args == {"guest": "667"}
+
+
+def test_what_was_there_before_is_known_too() -> None:
+    bus = Bus()
+    bus.state("cluster").apply({
+        "clusters": {"cluster:x": Cluster(id="cluster:x", name="x")},
+        "guests": {"guest:7": Guest(id="guest:7", vmid=7, name="early", kind="vm", node="pve")},
+    })  # fmt: skip
+    late = Understanding(Registry(), bus)
+    late.parse("restart early")
+    assert late._live.names.has_id("guest:7")
