@@ -137,6 +137,14 @@ class House:
             pass
 
 
+def content(path: Path) -> bytes:
+    """What stands in a file; nothing where a process that ends has just taken it away."""
+    try:
+        return path.read_bytes() if path.is_file() else b""
+    except FileNotFoundError:
+        return b""
+
+
 def _wait_pidfd(handle: int, timeout_s: float = 20) -> None:
     import select
 

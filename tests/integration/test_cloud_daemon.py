@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.house import House
+from tests.integration.house import House, content
 from tests.integration.mind_house import ModelThread
 from tests.scripted import Hold, openai
 
@@ -71,7 +71,7 @@ def test_costs_and_the_key(house: House, provider: ModelThread) -> None:
     house.close()
     files = [path for path in house.home.rglob("*") if path.is_file()]
     assert any(path.name == "jarvis.db" for path in files)
-    assert [path for path in files if KEY.encode() in path.read_bytes()] == []
+    assert [path for path in files if KEY.encode() in content(path)] == []
 
 
 def test_a_killed_daemon_has_spent_what_was_under_way(house: House, provider: ModelThread) -> None:

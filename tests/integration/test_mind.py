@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.house import content
 from tests.integration.mind_house import MindHouse, ModelThread, mind_house
 from tests.scripted import Hold, openai
 
@@ -165,7 +166,7 @@ def test_a_secret_reaches_neither_the_model_nor_what_is_kept(advised: MindHouse)
     model.server.answers.append(openai.stream("Keys should be kept secret."))
     advised.ask(f"is this a good key for me: {CANARY}")
     assert CANARY.encode() not in model.raw()
-    kept = b"".join(file.read_bytes() for file in advised.home.rglob("*") if file.is_file())
+    kept = b"".join(content(file) for file in advised.home.rglob("*"))
     assert CANARY.encode() not in kept
 
 
