@@ -49,7 +49,8 @@ class Course:
         """Of sessions: held by the turn that runs and those that wait."""
 
     async def start(self) -> None:
-        """Mark what a dead daemon left open."""
+        """Mark what a dead daemon left open, and what can no longer be confirmed."""
+        await self._store.write(table.close_all_asked, durable=True)
         for number in await self._store.read(table.open_turns):
             await self._mark_cut(number)
 

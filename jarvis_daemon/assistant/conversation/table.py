@@ -127,6 +127,11 @@ def close_asked(db: Database, turn: int) -> None:
     db.execute("update chat_turns set status = 'done' where id = ? and status = 'asks'", [turn])
 
 
+def close_all_asked(db: Database) -> None:
+    """The plans of a daemon that is gone are gone with it: nobody is to wait for their confirmation."""
+    db.execute("update chat_turns set status = 'done' where status = 'asks'")
+
+
 def turn(db: Database, number: int) -> ChatTurn | None:
     row = db.execute(f"select {_TURN} from chat_turns where id = ?", [number]).fetchone()  # noqa: S608
     return _turn(row) if row else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -374,3 +375,61 @@ async def test_a_slip_of_the_pen_is_asked_back_before_any_model_and_its_words_ar
     assert reply.notes == [
         "No cloud model is enabled; the one that is was asked.", "A language model's words (local test).",
     ]  # fmt: skip
+
+
+async def test_an_act_under_way_when_the_daemon_dies_is_not_known_and_not_done_again(tmp_path: Path) -> None:
+    (tmp_path / "copy").mkdir()
+    async with parlour(tmp_path) as room:
+        begun, go = asyncio.Event(), asyncio.Event()
+
+        async def before_step(act: Any) -> None:
+            begun.set()
+            await go.wait()
+
+        room.lamps.before_step = before_step
+        acting = spawn(room.send("light hall"), name="acting")
+        await begun.wait()
+        for file in tmp_path.glob("jarvis.db*"):  # as kill -9 leaves it
+            (tmp_path / "copy" / file.name).write_bytes(file.read_bytes())
+        go.set()
+        await acting
+    async with parlour(tmp_path / "copy") as room:
+        shown = await room.chat.show(mind.ChatShow(session="last"), OPERATOR)
+        reply = shown.turns[0].reply
+        assert (reply.status, [call.status for call in reply.calls]) == ("cut", ["unverified"])
+        assert "jarvis audit list" in reply.calls[0].text
+        assert room.lamps.acts == []
+
+
+async def test_a_plan_of_a_daemon_that_is_gone_asks_no_more(tmp_path: Path) -> None:
+    async with parlour(tmp_path) as room:
+        _, asked = await room.send("flood hall")
+        assert asked.status == "asks"
+    async with parlour(tmp_path) as room:
+        shown = await room.chat.show(mind.ChatShow(session="last"), OPERATOR)
+        assert shown.turns[0].reply.status == "done"
+        with pytest.raises(JarvisError, match="Nothing waits"):
+            await collected(room.chat.confirm(approve(asked), OPERATOR))
+        _, reply = await room.send("yes", session=asked.session)
+        assert (reply.calls, room.lamps.acts) == ([], [])
+
+
+async def test_an_answer_that_cannot_be_kept_says_so_and_ends(
+    room: Parlour, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room.model.there, room.model.script = True, [None, "words"]
+    asking = spawn(room.send("think"), name="asking")
+    while not room.model.turns:
+        await asyncio.sleep(0.001)
+
+    async def full(*args: Any, **kwargs: Any) -> Any:
+        raise JarvisError("store_failed", "It could not be saved", why="database or disk is full")
+
+    monkeypatch.setattr(room.store, "write", full)
+    room.model.go.set()
+    _, reply = await asking
+    assert reply.status == "failed"
+    assert "could not be saved" in str(reply.notes)
+    monkeypatch.undo()
+    _, reply = await room.send("how bright")
+    assert reply.status == "done"
